@@ -1,0 +1,3 @@
+"""One machine, embedded SQLite or what DATABASE_URL says, plain http on loopback."""
+
+from .base import *

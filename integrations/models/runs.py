@@ -1,0 +1,196 @@
+"""Runs of an integration: their stage, their plan, and the records that had a problem."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations.models.integration import Integration
+
+
+class SyncRun(models.Model):
+    """One fetch, plan and apply. The row is the truth: whoever works on it holds its `fence`."""
+
+    class Kind(models.TextChoices):
+        SYNC = "sync", "Sync"
+        PREVIEW = "preview", "Preview"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        HELD = "held", "Held"
+        DONE = "done", "Done"
+        PARTIAL = "partial", "Partly done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    ACTIVE_STATES = (State.QUEUED, State.RUNNING)
+
+    integration = models.ForeignKey(
+        Integration, on_delete=models.SET_NULL, null=True, related_name="runs"
+    )
+    name = models.CharField(max_length=150, help_text="The integration's name when it began.")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.SYNC)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    person = models.CharField(
+        max_length=320, blank=True, help_text="Only this person's e-mail, when given."
+    )
+    started_by = models.CharField(max_length=200, help_text="Who or what asked for it.")
+    revision = models.PositiveIntegerField(default=0)
+    step = models.CharField(max_length=20, blank=True)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(null=True)
+    counts = models.JSONField(default=dict)
+    listing = models.JSONField(default=dict, help_text="Was it complete, and if not, why.")
+    warnings = models.JSONField(default=list)
+    error_code = models.CharField(max_length=50, blank=True)
+    error_message = models.TextField(blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    heartbeat_at = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration"],
+                condition=Q(state__in=["queued", "running"]),
+                name="one_active_run_per_integration",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "queued",
+                        "running",
+                        "held",
+                        "done",
+                        "partial",
+                        "failed",
+                        "cancelled",
+                    ]
+                ),
+                name="run_state_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["integration", "-id"], name="run_by_integration"),
+            models.Index(fields=["state", "-id"], name="run_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}, run {self.pk}"
+
+
+class StagedRecord(models.Model):
+    """A listed record while its run works: mapped values, identity, hash, nothing else (M-8).
+
+    `payload` is JSON text that only the planner reads. No foreign-key constraint: a stage of
+    100,000 rows is written and dropped in every run, by that run alone.
+    """
+
+    class Outcome(models.TextChoices):
+        MAPPED = "mapped", "Mapped"
+        FILTERED = "filtered", "Left out by the filters"
+        ISSUE = "issue", "Has an issue"
+
+    run = models.ForeignKey(
+        SyncRun, on_delete=models.CASCADE, db_constraint=False, related_name="staged"
+    )
+    external_id = models.CharField(max_length=200)
+    hash = models.CharField(max_length=32)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    active = models.BooleanField(help_text="False: the source lists it as inactive (M-3).")
+    payload = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "external_id"], name="staged_by_external_id")]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class PlannedChange(models.Model):
+    """One row of a plan (M-13): what is done to one record, why, and old -> new per field."""
+
+    class Action(models.TextChoices):
+        CREATE = "create", "Create"
+        UPDATE = "update", "Update"
+        DEACTIVATE = "deactivate", "Deactivate"
+        REACTIVATE = "reactivate", "Reactivate"
+        LINK = "link", "Link"
+        SKIP = "skip", "Skip"
+
+    class State(models.TextChoices):
+        PLANNED = "planned", "Planned"
+        APPLIED = "applied", "Applied"
+        MOVED = "moved", "Left out: the record changed meanwhile"
+        NOT_APPLIED = "not_applied", "Removal, not applied yet"
+        SKIPPED = "skipped", "Skipped"
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="plan")
+    object = models.CharField(
+        max_length=10, choices=[("person", "Person"), ("saas_user", "SaaS user")]
+    )
+    action = models.CharField(max_length=10, choices=Action.choices)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PLANNED)
+    key = models.CharField(max_length=320, help_text="E-mail, else the id at the vendor.")
+    external_id = models.CharField(max_length=200)
+    link_id = models.BigIntegerField(null=True)
+    target_id = models.BigIntegerField(null=True, help_text="The row changed; null until created.")
+    reason = models.CharField(max_length=500, blank=True)
+    changes = models.JSONField(default=dict)
+    moves_keys = models.BooleanField(default=False, help_text="E-mail or username changes hands.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    action__in=["create", "update", "deactivate", "reactivate", "link", "skip"]
+                ),
+                name="planned_action_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["run", "object", "action", "id"], name="plan_by_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object} {self.key}"
+
+
+class RecordIssue(models.Model):
+    """A record that a run could not deal with, or a warning about one; each run lists its own."""
+
+    class Severity(models.TextChoices):
+        ISSUE = "issue", "Issue"
+        WARNING = "warning", "Warning"
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="issues")
+    external_id = models.CharField(max_length=200, blank=True)
+    key = models.CharField(max_length=320, help_text="E-mail, else the id at the vendor.")
+    code = models.CharField(max_length=40)
+    severity = models.CharField(max_length=8, choices=Severity.choices, default=Severity.ISSUE)
+    field = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=500)
+    detail = models.TextField(blank=True)
+    candidates = models.JSONField(default=list, help_text="Ids of the people it may be.")
+    settled_as = models.CharField(
+        max_length=15,
+        blank=True,
+        choices=[("same_person", "Same person"), ("another_person", "Another person")],
+    )
+    settled_by = models.CharField(max_length=200, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        permissions = [("settle_recordissue", "Can settle issues")]
+        indexes = [models.Index(fields=["run", "severity", "id"], name="issue_by_run")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"

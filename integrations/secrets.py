@@ -1,0 +1,58 @@
+"""Sealing and opening secrets (M-34); nothing else reads `Credentials.sealed`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cryptography.fernet import InvalidToken
+from django.utils import timezone
+
+from integrations.errors import SecretsUnreadable
+
+if TYPE_CHECKING:
+    from integrations.models import Credentials
+
+_SHOW_LAST_FROM = 12  # A shorter secret would give away too much with its last four characters.
+
+
+def seal(credentials: Credentials, secrets: Mapping[str, str], *, by: str) -> None:
+    """Put `secrets` over those that are stored; a name that is not in them keeps its secret.
+
+    Sets `sealed` and `hints` on the object and saves nothing.
+    """
+    stored = open_sealed(credentials) if credentials.sealed else {}
+    merged = {**stored, **{name: value for name, value in secrets.items() if value}}
+    credentials.sealed = json.dumps({"for": str(credentials.uuid), "secrets": merged})
+    now = timezone.now().isoformat(timespec="seconds")
+    hints = {name: hint for name, hint in credentials.hints.items() if name in merged}
+    for name, value in secrets.items():
+        if value:
+            last4 = value[-4:] if len(value) >= _SHOW_LAST_FROM else ""
+            hints[name] = {"last4": last4, "set_at": now, "set_by": by}
+    credentials.hints = hints
+
+
+def open_sealed(credentials: Credentials) -> dict[str, str]:
+    """The secrets by name; one query when the row was read without them.
+
+    Raises SecretsUnreadable when no key opens them, or when they were sealed for another row.
+    """
+    try:
+        text = credentials.sealed
+    except InvalidToken:
+        raise SecretsUnreadable(
+            f'The secrets of "{credentials.name}" cannot be read with the keys in FERNET_KEYS. '
+            "Put back the key that sealed them, or enter the secrets again."
+        ) from None
+    if not text:
+        return {}
+    content = json.loads(text)
+    if content.get("for") != str(credentials.uuid):
+        raise SecretsUnreadable(
+            f'The secrets stored with "{credentials.name}" were sealed for other credentials and '
+            "are not used. Somebody changed the database by hand: enter the secrets again."
+        )
+    secrets: dict[str, str] = content["secrets"]
+    return secrets

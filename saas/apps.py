@@ -1,0 +1,8 @@
+"""The app that holds SaaS applications, their users and their roles."""
+
+from django.apps import AppConfig
+
+
+class SaasConfig(AppConfig):
+    name = "saas"
+    verbose_name = "Software"
