@@ -1,0 +1,237 @@
+"""What can go wrong in integrations, ordered by what the caller does next.
+
+IntegrationsError
+├── VendorError              a call ended badly; `code`, `message`, `status`, `retry_after`
+│   ├── TryLater             repeat later: connection, dns, timeout, rate_limited, server_error
+│   ├── AskPerson            a person mends it: unauthorized, forbidden, not_found, tls, redirect,
+│   │   │                    egress_refused, refused, credentials_invalid
+│   │   └── InputInvalid     one input of the vendor (its sub-domain) cannot be what was typed
+│   └── BrokenAnswer         no sense in it: html, wrong_type, not_json, empty, truncated,
+│                            too_large, too_deep, contradiction
+├── SecretsUnreadable        a person enters the secrets again, or puts the old key back
+├── NotReady                 a person completes the integration; `problems`, each with its field
+├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
+├── CannotSettle             a person decides otherwise about an issue
+├── LeaseLost                stop: another process works on this run now
+├── RecordRefused            skip this record
+│   └── TransformFailed      a value cannot be read as what the mapping wants
+└── DefinitionInvalid        mend what was written
+    ├── ManifestInvalid      a vendor folder
+    ├── UnknownVendor
+    ├── UnknownLoad
+    ├── UnknownTransform
+    ├── OverrideRefused      `overrides` of credentials
+    ├── SecretsUnreadable    sealed secrets that do not open, or belong to other credentials
+    ├── RuleInvalid          filters; `problems` lists each with its place
+    └── TemplateError        `position` is the first character's number, from 1
+        └── MissingValue     the template is right, the data lacks `path`
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+# M-32: what counts towards three failures of the connection in a row.
+_CONNECTION_FAILURES = frozenset(
+    {
+        "connection",
+        "dns",
+        "tls",
+        "timeout",
+        "server_error",
+        "html",
+        "unauthorized",
+        "forbidden",
+        "refresh_refused",
+    }
+)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Give ` Did you mean "x"?`, or nothing when no known word is near."""
+    by_fold = {name.casefold(): name for name in known}
+    near = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    return f' Did you mean "{by_fold[near[0]]}"?' if near else ""
+
+
+class IntegrationsError(Exception):
+    """The root; `message` is a sentence for the admin and holds no secret and no body."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class VendorError(IntegrationsError):
+    """A call to a vendor that ended badly.
+
+    `status` is the HTTP status where there was an answer; `retry_after` are seconds that the
+    vendor asked us to wait, where it asked for more than one wait may last.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def is_connection_failure(self) -> bool:
+        """Say whether this counts towards the error state of an integration (M-32)."""
+        return self.code in _CONNECTION_FAILURES
+
+
+class TryLater(VendorError):
+    """The same call may succeed later without anybody changing anything."""
+
+
+class AskPerson(VendorError):
+    """It stays like this until a person changes credentials, settings or the vendor's side."""
+
+
+class InputInvalid(AskPerson):
+    """What was typed for the input `field` cannot be used."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("input_invalid", message)
+        self.field = field
+
+
+class BrokenAnswer(VendorError):
+    """The vendor answered, but not with what its documentation promises."""
+
+
+class SecretsUnreadable(IntegrationsError):
+    """No key of FERNET_KEYS opens the secrets, or they were sealed for other credentials."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is missing or wrong; `field` is the form field that it belongs to."""
+
+    field: str
+    message: str
+
+
+class NotReady(IntegrationsError):
+    """The integration cannot be launched or run yet; `problems` says why, field by field."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(" ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+
+class AlreadyRunning(IntegrationsError):
+    """One run of an integration at a time."""
+
+    def __init__(self, name: str, run_id: int | None) -> None:
+        which = f" (run {run_id})" if run_id else ""
+        super().__init__(f'"{name}" is already running or queued{which}; wait until it has ended.')
+        self.run_id = run_id
+
+
+class CannotSettle(IntegrationsError):
+    """An issue cannot be settled in this way."""
+
+
+class LeaseLost(IntegrationsError):
+    """Another process has taken this run over; what was not committed yet is theirs to do."""
+
+
+class RecordRefused(IntegrationsError):
+    """This record cannot be used; the others go on."""
+
+
+class TransformFailed(RecordRefused):
+    """A value cannot be turned into what the mapping wants."""
+
+
+class DefinitionInvalid(IntegrationsError):
+    """Something that a person wrote (manifest, mapping, rule, template) has to be mended."""
+
+
+class ManifestInvalid(DefinitionInvalid):
+    """A vendor folder has mistakes; `problems` holds a line for each of them."""
+
+    def __init__(self, file: str, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{file}: {problem}" for problem in problems))
+        self.file = file
+        self.problems = tuple(problems)
+
+
+class UnknownVendor(DefinitionInvalid):
+    """No folder of this name under `integrations/vendors/`."""
+
+    def __init__(self, key: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f'There is no vendor "{key}".{did_you_mean(key, names)} Known: {", ".join(names)}.'
+        )
+
+
+class UnknownLoad(DefinitionInvalid):
+    """The vendor has no load of this name."""
+
+    def __init__(self, vendor: str, key: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f'{vendor} has no load "{key}".{did_you_mean(key, names)} It has: {", ".join(names)}.'
+        )
+
+
+class UnknownTransform(DefinitionInvalid):
+    """No transform of this name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f'There is no transform "{name}".{did_you_mean(name, names)} Known: {", ".join(names)}.'
+        )
+
+
+class OverrideRefused(DefinitionInvalid):
+    """`overrides` of credentials may change only what the vendor's manifest marks as inferred."""
+
+
+class SecretsUnreadable(DefinitionInvalid):
+    """What is sealed in credentials does not open with FERNET_KEYS, or is another row's (M-34)."""
+
+
+@dataclass(frozen=True)
+class RuleProblem:
+    """One mistake in rules; `where` is its place, such as `all[1].operator`."""
+
+    where: str
+    message: str
+
+
+class RuleInvalid(DefinitionInvalid):
+    """Rules that cannot be judged; nothing of them was compiled."""
+
+    def __init__(self, problems: Sequence[RuleProblem]) -> None:
+        super().__init__("\n".join(f"{problem.where}: {problem.message}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+class TemplateError(DefinitionInvalid):
+    """A template that cannot be read, or a value that has no place where it stands."""
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(f"{reason} (at character {position})")
+        self.reason = reason
+        self.position = position
+
+
+class MissingValue(TemplateError):
+    """The template is well formed, but there is no value under `path`."""
+
+    def __init__(self, path: str, position: int) -> None:
+        super().__init__(f'there is no value "{path}"', position)
+        self.path = path

@@ -1,0 +1,334 @@
+"""What pages and commands call: launch, pause, run, test, settle. Each checks, then writes once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations import templates
+from integrations.auth import Access
+from integrations.client import Connection, VendorClient
+from integrations.errors import (
+    AlreadyRunning,
+    InputInvalid,
+    NotReady,
+    Problem,
+    TemplateError,
+    VendorError,
+)
+from integrations.models import Credentials, GlobalVariable, Integration, SyncRun
+from integrations.registry import get_vendor
+from integrations.secrets import open_sealed
+from people.queries import person_targets
+from saas.models import Application
+
+
+def access_for(credentials: Credentials) -> Access:
+    """The opened credentials, for `VendorClient` only. Raises SecretsUnreadable. One query."""
+    return Access(
+        credentials_id=credentials.pk,
+        name=credentials.name,
+        type=credentials.type,
+        settings=credentials.settings,
+        secrets=open_sealed(credentials),
+        base_url=credentials.base_url or None,
+        overrides=credentials.overrides,
+    )
+
+
+def variables() -> dict[str, Any]:
+    """Global variables as templates see them: `Aha.Subdomain` is variables -> Aha -> Subdomain.
+
+    One query.
+    """
+    tree: dict[str, Any] = {}
+    for key, value in GlobalVariable.objects.values_list("key", "value"):
+        *branches, leaf = key.split(".")
+        node = tree
+        for branch in branches:
+            child = node.get(branch)
+            if not isinstance(child, dict):
+                child = node[branch] = {}
+            node = child
+        node[leaf] = value
+    return tree
+
+
+def effective_inputs(vendor_key: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The vendor's inputs, normalised: what was typed, else the vendor's variable (AH-11, AH-12).
+
+    Raises InputInvalid with the input's name as its field. One query.
+    """
+    known = {"variables": variables()}
+    inputs: dict[str, str] = {}
+    for name, field in get_vendor(vendor_key).inputs.items():
+        template = given.get(name) or (
+            f"{{{{ variables.{field.variable} }}}}" if field.variable else ""
+        )
+        try:
+            value = templates.render(template, known)
+        except TemplateError as error:
+            raise InputInvalid(name, f"{field.label}: {error}") from error
+        inputs[name] = field.normalise(str(value if value is not None else ""))
+    return inputs
+
+
+def test_credentials(
+    credentials: Credentials, given: Mapping[str, str], *, now: datetime | None = None
+) -> Connection:
+    """Make the vendor's harmless test call and record its result on the credentials.
+
+    Raises InputInvalid, SecretsUnreadable or VendorError, after recording that it failed.
+    """
+    vendor = get_vendor(credentials.vendor)
+    try:
+        inputs = effective_inputs(credentials.vendor, given)
+        connection = VendorClient(vendor, access_for(credentials), inputs=inputs).test()
+    except (VendorError, InputInvalid) as error:
+        _record_test(credentials, Credentials.Test.FAILED, str(error), now)
+        raise
+    _record_test(credentials, Credentials.Test.CONNECTED, connection.text, now)
+    return connection
+
+
+def _record_test(credentials: Credentials, state: str, message: str, now: datetime | None) -> None:
+    Credentials.objects.filter(pk=credentials.pk).update(
+        test_state=state, test_message=message[:500], tested_at=now or timezone.now()
+    )
+
+
+def problems_before_launch(integration: Integration) -> list[Problem]:
+    """What is still missing, each on the field that it belongs to; empty means Launch will do.
+
+    About five queries; nothing is sent to the vendor.
+    """
+    return [*_setup_problems(integration), *_mapping_problems(integration)]
+
+
+def _setup_problems(integration: Integration) -> list[Problem]:
+    problems = []
+    credentials = integration.credentials
+    if credentials is None:
+        problems.append(Problem("credentials", "Choose the credentials to sign in with."))
+    elif credentials.vendor != integration.vendor:
+        problems.append(
+            Problem("credentials", f'"{credentials}" belong to another vendor; choose others.')
+        )
+    elif not credentials.hints:
+        problems.append(
+            Problem("credentials", f'"{credentials}" hold no secret yet; enter it there first.')
+        )
+    if integration.run_as is None:
+        problems.append(
+            Problem("run_as", "Choose the user to whom the changes of its runs are attributed.")
+        )
+    try:
+        effective_inputs(integration.vendor, integration.inputs)
+    except InputInvalid as error:
+        problems.append(Problem(f"inputs.{error.field}", str(error)))
+    if integration.user_selection == Integration.UserSelection.USER_PLUS_SAAS_USER:
+        several = Application.objects.filter(vendor=integration.vendor).count() > 1
+        if several and integration.application is None:
+            problems.append(
+                Problem("application", "There are several applications of this vendor; choose one.")
+            )
+    return problems
+
+
+def _mapping_problems(integration: Integration) -> list[Problem]:
+    targets = person_targets()
+    mappings = list(integration.mappings.all())
+    mapped = {mapping.target for mapping in mappings}
+    load = get_vendor(integration.vendor).loads[integration.load]
+    problems = [
+        Problem("mappings", f"Map a field to {targets[key].label}: it must be known for everybody.")
+        for key in load.required_targets
+        if key not in mapped
+    ]
+    keys = [mapping for mapping in mappings if mapping.sync_key is not None]
+    if not keys:
+        problems.append(
+            Problem("mappings", "Mark one mapping as sync key, for example the e-mail.")
+        )
+    for mapping in mappings:
+        target = targets.get(mapping.target)
+        if target is None:
+            problems.append(
+                Problem("mappings", f'There is no people field "{mapping.target}"; make it first.')
+            )
+        elif mapping.sync_key is not None and not target.may_be_sync_key:
+            problems.append(
+                Problem(
+                    "mappings",
+                    f"{target.label} cannot be a sync key: several people may share a value. "
+                    "Use the e-mail, the username, the employee ID or a unique field.",
+                )
+            )
+    if "status" in mapped and _other_status_owner(integration) is not None:
+        problems.append(
+            Problem(
+                "mappings",
+                f'"{_other_status_owner(integration)}" maps the status of people already; only the '
+                "source of truth for employment may.",
+            )
+        )
+    return problems
+
+
+def _other_status_owner(integration: Integration) -> Integration | None:
+    return (
+        Integration.objects.filter(mappings__target="status")
+        .exclude(pk=integration.pk)
+        .exclude(state=Integration.State.DRAFT)
+        .first()
+    )
+
+
+def launch(integration: Integration, *, by: str, test: bool = True) -> Integration:
+    """Bind the integration to its tenant and make it active; the application is made when needed.
+
+    Calls the vendor once unless `test` is off and the tenant is known without asking.
+    Raises NotReady with every problem; VendorError when the test call fails.
+    """
+    problems = problems_before_launch(integration)
+    if problems:
+        raise NotReady(problems)
+    tenant = _tenant_of(integration, test=test)
+    if integration.tenant not in (None, tenant):
+        raise NotReady(
+            [
+                Problem(
+                    "credentials",
+                    f'They belong to the account "{tenant}", but this integration was launched for '
+                    f'"{integration.tenant}". Make another integration for another account.',
+                )
+            ]
+        )
+    with transaction.atomic():
+        integration.tenant = tenant
+        if integration.user_selection == Integration.UserSelection.USER_PLUS_SAAS_USER:
+            integration.application = _bind_application(integration, tenant)
+        integration.state = Integration.State.ACTIVE
+        integration.launched_at = integration.launched_at or timezone.now()
+        integration._change_reason = f"Launched by {by}"  # type: ignore[attr-defined]
+        integration.save()
+    return integration
+
+
+def _tenant_of(integration: Integration, *, test: bool) -> str:
+    credentials = integration.credentials
+    assert credentials is not None  # noqa: S101 - problems_before_launch found it
+    vendor = get_vendor(integration.vendor)
+    inputs = effective_inputs(integration.vendor, integration.inputs)
+    if test:
+        tenant = test_credentials(credentials, integration.inputs).tenant
+    else:
+        tenant = vendor.tenant_from(inputs)
+    return tenant or credentials.tenant or "main"
+
+
+def _bind_application(integration: Integration, tenant: str) -> Application:
+    """The application of this tenant: the chosen one, the one that exists, or a new one."""
+    vendor = get_vendor(integration.vendor)
+    existing = Application.objects.filter(vendor=vendor.key, tenant=tenant).first()
+    chosen = integration.application
+    if chosen is None:
+        if existing is not None:
+            return existing
+        chosen, _made = Application.objects.get_or_create(name=vendor.label)
+    if existing is not None and existing != chosen:
+        raise NotReady(
+            [
+                Problem(
+                    "application",
+                    f'The account "{tenant}" already belongs to the application "{existing}".',
+                )
+            ]
+        )
+    if (chosen.vendor, chosen.tenant) not in {("", None), (vendor.key, tenant)}:
+        raise NotReady(
+            [
+                Problem(
+                    "application",
+                    f'"{chosen}" belongs to the account "{chosen.tenant}"; choose or make another.',
+                )
+            ]
+        )
+    chosen.vendor, chosen.tenant = vendor.key, tenant
+    chosen.save()
+    return chosen
+
+
+def pause(integration: Integration, *, by: str) -> None:
+    """Stop an integration from running; it keeps its fields (M-6)."""
+    integration.state = Integration.State.PAUSED
+    integration._change_reason = f"Paused by {by}"  # type: ignore[attr-defined]
+    integration.save(update_fields=["state"])
+
+
+def look_again(integration: Integration) -> None:
+    """Count a change of mappings, filters, preference or ownership (M-1): one query."""
+    from django.db.models import F
+
+    Integration.objects.filter(pk=integration.pk).update(
+        revision=F("revision") + 1, updated_at=timezone.now()
+    )
+
+
+def queue_run(
+    integration: Integration, *, kind: str = SyncRun.Kind.SYNC, by: str, person: str = ""
+) -> SyncRun:
+    """Put a run in the queue; the worker takes it within seconds.
+
+    Raises NotReady for what Launch would refuse, AlreadyRunning (with the run) when one
+    is queued or running: an index allows one.
+    """
+    if kind == SyncRun.Kind.SYNC and integration.state == Integration.State.DRAFT:
+        raise NotReady([Problem("state", "Launch the integration before running it.")])
+    problems = problems_before_launch(integration)
+    if problems:
+        raise NotReady(problems)
+    try:
+        with transaction.atomic():
+            return SyncRun.objects.create(
+                integration=integration,
+                name=integration.name,
+                kind=kind,
+                person=person,
+                started_by=by,
+            )
+    except IntegrityError:
+        running = SyncRun.objects.filter(
+            integration=integration, state__in=SyncRun.ACTIVE_STATES
+        ).first()
+        raise AlreadyRunning(integration.name, running.pk if running else None) from None
+
+
+@dataclass(frozen=True)
+class FieldOwner:
+    """Who owns a people field (M-6)."""
+
+    field: str
+    integration_id: int
+    name: str
+    priority: int
+
+
+def field_owners() -> dict[str, FieldOwner]:
+    """The owner of each mapped people field: lowest priority number, then the older. One query."""
+    from integrations.models import FieldMapping
+
+    rows = (
+        FieldMapping.objects.exclude(integration__state=Integration.State.DRAFT)
+        .order_by("-integration__priority", "-integration_id")
+        .values_list("target", "integration_id", "integration__name", "integration__priority")
+    )
+    return {
+        target: FieldOwner(target, integration_id, name, priority)
+        for target, integration_id, name, priority in rows
+    }

@@ -1,0 +1,75 @@
+"""What pages, commands and higher apps ask about people, without writing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from people.models import CustomField, Person
+
+# Every people target of a mapping that is a column of its own, with the type that it takes.
+PERSON_FIELDS: dict[str, str] = {
+    "username": "text",
+    "email": "text",
+    "first_name": "text",
+    "last_name": "text",
+    "preferred_name": "text",
+    "full_name": "text",
+    "employee_id": "text",
+    "title": "text",
+    "department": "department",
+    "manager": "manager",
+    "phone": "text",
+    "mobile_phone": "text",
+    "location": "text",
+    "country": "text",
+    "birthday": "date",
+    "hire_date": "date",
+    "deactivation_date": "date",
+    "employment_status": "text",
+    "status": "status",
+    "role": "role",
+}
+# Fields on which a sync key may stand: no two people share a value, or the value is an employee id.
+SYNC_KEY_FIELDS = ("username", "email", "employee_id")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A people field that a mapping can write: `type` as in PERSON_FIELDS or a custom field's."""
+
+    key: str
+    label: str
+    type: str
+    max_length: int | None
+    may_be_sync_key: bool
+    custom: bool
+
+
+def person_targets() -> dict[str, Target]:
+    """Every people target by key, custom fields included. One query."""
+    targets = {
+        key: Target(
+            key=key,
+            label=_label(key),
+            type=kind,
+            max_length=getattr(Person._meta.get_field(key), "max_length", None),
+            may_be_sync_key=key in SYNC_KEY_FIELDS,
+            custom=False,
+        )
+        for key, kind in PERSON_FIELDS.items()
+    }
+    for field in CustomField.objects.filter(object=CustomField.Object.PERSON):
+        targets[field.key] = Target(
+            key=field.key,
+            label=field.label,
+            type=field.type,
+            max_length=320 if field.unique else None,
+            may_be_sync_key=field.unique,
+            custom=True,
+        )
+    return targets
+
+
+def _label(key: str) -> str:
+    name = str(Person._meta.get_field(key).verbose_name)
+    return name[:1].upper() + name[1:]
