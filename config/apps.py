@@ -1,6 +1,6 @@
 """The application config that wires what belongs to no single app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 
@@ -11,4 +11,6 @@ class RolecallConfig(AppConfig):
     def ready(self) -> None:
         from config.groups import make_groups
 
-        post_migrate.connect(make_groups, sender=self)
+        # Django tells only apps that have models, in their order: after the last of them every
+        # permission exists.
+        post_migrate.connect(make_groups, sender=apps.get_app_config("integrations"))
