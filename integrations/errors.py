@@ -8,7 +8,6 @@ IntegrationsError
 │   │   └── InputInvalid     one input of the vendor (its sub-domain) cannot be what was typed
 │   └── BrokenAnswer         no sense in it: html, wrong_type, not_json, empty, truncated,
 │                            too_large, too_deep, contradiction
-├── SecretsUnreadable        a person enters the secrets again, or puts the old key back
 ├── NotReady                 a person completes the integration; `problems`, each with its field
 ├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
 ├── CannotSettle             a person decides otherwise about an issue
@@ -108,10 +107,6 @@ class BrokenAnswer(VendorError):
     """The vendor answered, but not with what its documentation promises."""
 
 
-class SecretsUnreadable(IntegrationsError):
-    """No key of FERNET_KEYS opens the secrets, or they were sealed for other credentials."""
-
-
 @dataclass(frozen=True)
 class Problem:
     """Something that is missing or wrong; `field` is the form field that it belongs to."""
@@ -146,7 +141,7 @@ class LeaseLost(IntegrationsError):
 
 
 class RecordRefused(IntegrationsError):
-    """This record cannot be used; the others go on."""
+    """A record that cannot be used; the others go on."""
 
 
 class TransformFailed(RecordRefused):

@@ -1,0 +1,268 @@
+"""VendorClient: sign, limit, send, wait, read; every bad ending is a VendorError."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from integrations import templates
+from integrations.answers import Answer, RawAnswer
+from integrations.auth import Access
+from integrations.errors import AskPerson, TemplateError, VendorError
+from integrations.limits import limiter_for
+from integrations.listing import Listing, Page, Watch
+from integrations.manifest_load import Load, Single
+from integrations.manifest_parts import Request
+from integrations.pagination import read_pages, read_single
+from integrations.paths import MISSING, first_of
+from integrations.registry import Vendor
+from integrations.transport import Transport
+from integrations.verdicts import LONGEST_WAIT, MAX_TRIES, may_retry, wait_before
+
+OnWait = Callable[[float, str], None]
+_TOLD_FROM = 1.0  # shorter waits are not worth telling
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What the test call showed: the account, the record that owns the key, a sentence."""
+
+    tenant: str
+    owner_id: str | None
+    text: str
+
+
+class VendorClient:
+    """Calls one vendor with one set of credentials; may be shared by threads, except `pages`.
+
+    Raises AskPerson on construction when inputs, credentials, base URL or overrides cannot be
+    used (`input_invalid`, `credentials_invalid`, `egress_refused`), OverrideRefused likewise.
+    """
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        access: Access,
+        *,
+        inputs: Mapping[str, str],
+        now: Callable[[], datetime] = _utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        on_wait: OnWait | None = None,
+    ) -> None:
+        self.vendor = vendor.corrected(access.overrides)
+        self.inputs = self.vendor.read_inputs(inputs)
+        self.access = access
+        self._sleep = sleep
+        self._on_wait = on_wait
+        self._transport = Transport(self.vendor, access, inputs=self.inputs, now=now)
+        self._limiter = limiter_for(access.credentials_id, self.vendor.manifest.rate)
+        self._watch: Watch | None = None
+        self._requests = 0
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        safe_to_repeat: bool = False,
+    ) -> Answer:
+        """Send one call and decode its answer. Raises VendorError.
+
+        GET, and what the caller knows to be safe, is tried up to five times; anything else once.
+        `path` is relative to the base URL and already encoded (`templates.render_url`).
+        """
+        raw = self._send(
+            method,
+            path,
+            params=params or {},
+            headers=headers or {},
+            body=json,
+            may_repeat=safe_to_repeat or method.upper() in {"GET", "HEAD"},
+        )
+        decoded = raw.decode(self.vendor.manifest.max_depth)
+        return Answer(raw.status, raw.headers, decoded, raw.content_type, raw.size)
+
+    def perform(self, request: Request, values: Mapping[str, Any] | None = None) -> Answer:
+        """Send a request of the manifest, filled in with the inputs and `values`."""
+        raw = self._perform(request, {**self.inputs, **(values or {})})
+        decoded = raw.decode(self.vendor.manifest.max_depth)
+        return Answer(raw.status, raw.headers, decoded, raw.content_type, raw.size)
+
+    def stream(self, request: Request, records: str | None = None) -> Iterator[list[Any]]:
+        """Send a request and give the list in its answer piece by piece. Raises VendorError."""
+        raw = self._perform(request, dict(self.inputs))
+        _, pieces = raw.records(records, self.vendor.manifest.max_depth)
+        yield from pieces
+
+    def test(self) -> Connection:
+        """Make the vendor's harmless call. Raises VendorError when credentials do not work."""
+        manifest = self.vendor.manifest
+        answer = self.perform(manifest.test.request)
+        expected = list if manifest.test.answer == "list" else dict
+        if not isinstance(answer.json, expected):
+            raise AskPerson(
+                "contradiction",
+                f"{self.vendor.label} answered the test call with something else than it documents "
+                f"(status {answer.status}, {answer.size} bytes). Check the sub-domain.",
+                status=answer.status,
+            )
+        tenant = self._tenant(answer)
+        owner = manifest.owner
+        if owner is not None and owner.request == manifest.test.request:
+            owner_id = _id_in(answer.json, owner.id)
+        else:
+            owner_id = self.owner_id()
+        text = f'Connected to {self.vendor.label}, account "{tenant}".'
+        if owner_id:
+            text += f" The credentials belong to the record {owner_id}."
+        return Connection(tenant, owner_id, text)
+
+    def owner_id(self) -> str | None:
+        """Give the id of the record that owns the credentials; None where the vendor has none.
+
+        Raises VendorError for other bad endings.
+        """
+        owner = self.vendor.manifest.owner
+        if owner is None:
+            return None
+        try:
+            return _id_in(self.perform(owner.request).json, owner.id)
+        except VendorError as problem:
+            if problem.status in owner.none:
+                return None
+            raise
+
+    def pages(
+        self, load: Load | str, *, today: date, extra_fields: Sequence[str] = ()
+    ) -> Iterator[Page]:
+        """Read a load page by page; `listing` then says how it went. Raises VendorError.
+
+        `today` is the day for which values hold; `extra_fields` are fields of the vendor that
+        mappings name besides those of the manifest.
+        """
+        chosen = self.vendor.load(load if isinstance(load, str) else load.key)
+        watch = self._watch = Watch(chosen)
+        self._requests = 0
+        names = tuple(dict.fromkeys([*chosen.requested, *extra_fields]))
+        values = {**self.inputs, "requested_fields": list(names), "today": today}
+        enrich = None
+        if chosen.hook:
+            enrich = getattr(self.vendor.hooks, chosen.hook)(self, today)
+        for page in self._read(chosen, watch, values, names):
+            if enrich is not None:
+                for record in page.records:
+                    if isinstance(record, dict):
+                        enrich(record)
+            yield page
+
+    @property
+    def listing(self) -> Listing:
+        """How the last listing went; not complete while it is read or when it broke off."""
+        if self._watch is None:
+            return Listing(False, ["Nothing was read."], 0, 0, None, 0)
+        self._watch.requests = self._requests
+        return self._watch.listing()
+
+    def _read(
+        self, load: Load, watch: Watch, values: Mapping[str, Any], names: tuple[str, ...]
+    ) -> Iterator[Page]:
+        depth = self.vendor.manifest.max_depth
+        paging = load.paging
+        if isinstance(paging, Single):
+            answer = self._perform(load.request, values)
+            return read_single(answer, watch, max_depth=depth, names=names)
+
+        def send(position: Mapping[str, Any]) -> RawAnswer:
+            return self._perform(load.request, values, **{paging.sent_in: position})
+
+        return read_pages(watch, paging, send, max_depth=depth)
+
+    def _perform(
+        self,
+        request: Request,
+        values: Mapping[str, Any],
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+    ) -> RawAnswer:
+        try:
+            path = templates.render_url(request.path, values)
+            all_params = {**templates.render_tree(request.params, values), **(params or {})}
+            headers = {
+                name: templates.render_header(text, values)
+                for name, text in request.headers.items()
+            }
+            body = templates.render_tree(request.body, values)
+        except TemplateError as problem:
+            raise AskPerson("refused", f"The call was not sent: {problem.message}.") from None
+        if json is not None:
+            body = {**(body or {}), **json}
+        return self._send(
+            request.method,
+            path,
+            params=all_params,
+            headers=headers,
+            body=body,
+            may_repeat=request.may_repeat,
+        )
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        body: Any,
+        may_repeat: bool,
+    ) -> RawAnswer:
+        """Send within the rate, and again where that may help. Raises VendorError."""
+        tries = MAX_TRIES if may_repeat else 1
+        attempt = 1
+        while True:
+            self._limiter.take(self._pause)
+            self._requests += 1
+            outcome = self._transport.exchange(method, path, params, headers, body)
+            if isinstance(outcome, RawAnswer):
+                return outcome
+            asked = outcome.retry_after
+            too_long = asked is not None and asked > LONGEST_WAIT
+            if attempt >= tries or not may_retry(outcome) or too_long:
+                # Raised outside of any `except`: the texts of libraries hold URLs, and a URL a key.
+                raise outcome
+            attempt += 1
+            self._wait(wait_before(attempt, asked), outcome)
+
+    def _wait(self, seconds: float, error: VendorError) -> None:
+        if self._on_wait is not None:
+            self._on_wait(seconds, error.message)
+        if error.retry_after is not None or error.code == "rate_limited":
+            self._limiter.pause(seconds)  # for every thread with these credentials
+        else:
+            self._sleep(seconds)
+
+    def _pause(self, seconds: float) -> None:
+        if self._on_wait is not None and seconds >= _TOLD_FROM:
+            self._on_wait(seconds, f"Keeping to the rate of {self.vendor.label}.")
+        self._sleep(seconds)
+
+    def _tenant(self, answer: Answer) -> str:
+        tenant = self.vendor.manifest.tenant
+        if tenant.input:
+            return self.inputs[tenant.input]
+        return _id_in(answer.json, tenant.answer) or ""
+
+
+def _id_in(value: Any, paths: tuple[str, ...]) -> str | None:
+    found = first_of(value, paths)
+    if found is MISSING or found is None or isinstance(found, dict | list | bool):
+        return None
+    return str(found) or None

@@ -1,0 +1,240 @@
+"""The small parts of the vendor language; unknown keys are refused (docs/vendor-manifest.md)."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from integrations import templates
+from integrations.errors import InputInvalid, TemplateError, did_you_mean
+from integrations.paths import parse_path
+
+
+class Strict(BaseModel):
+    """A part of the language: cannot be changed once read, refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known_keys(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        for key in given:
+            if key not in known and key not in cls.model_fields:
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "unknown key.{suggestion}",
+                    {"key": str(key), "suggestion": did_you_mean(str(key), known)},
+                )
+        return given
+
+
+def _checked_path(text: str) -> str:
+    try:
+        parse_path(text)
+    except TemplateError as problem:
+        raise PydanticCustomError("path", "{why}", {"why": problem.message}) from None
+    return text
+
+
+def _checked_template(text: str) -> str:
+    try:
+        templates.parse(text)
+    except TemplateError as problem:
+        raise PydanticCustomError("template", "{why}", {"why": problem.message}) from None
+    return text
+
+
+def _checked_tree(tree: Any) -> Any:
+    if isinstance(tree, str):
+        _checked_template(tree)
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            _checked_tree(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            _checked_tree(value)
+    return tree
+
+
+def _as_tuple(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Path = Annotated[str, AfterValidator(_checked_path)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple)]
+"""One path or several; the first that leads somewhere counts."""
+TemplateText = Annotated[str, AfterValidator(_checked_template)]
+Tree = Annotated[Any, AfterValidator(_checked_tree)]
+FieldType = Literal["text", "integer", "boolean", "date", "datetime", "json"]
+Synthetic = Literal["credentials", "input", "sync_time", "source"]
+
+
+class Input(Strict):
+    """Something the admin types once per integration; here only the account's name so far."""
+
+    key: str = ""
+    label: str
+    help: str = ""
+    pattern: str = r"[a-z0-9-]{1,63}"
+    domains: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
+    variable: str | None = None
+    required: bool = True
+
+    def normalise(self, typed: str) -> str:
+        """Turn what was typed or pasted, a full address too, into the bare value.
+
+        `https://mycompany.aha.io/` gives `mycompany`. Raises InputInvalid with a sentence.
+        """
+        text = re.sub(r"^[a-z]+://", "", typed.strip().casefold())
+        text = re.split(r"[/?#]", text, maxsplit=1)[0]
+        for domain in self.domains:
+            text = text.removesuffix(f".{domain}")
+        if not text and not self.required:
+            return ""
+        if text in self.reserved or not re.fullmatch(self.pattern, text, re.ASCII):
+            address = f"https://mycompany.{self.domains[0]}" if self.domains else ""
+            example = f'; of {address} that is "mycompany"' if address else ""
+            raise InputInvalid(
+                self.key,
+                f"{self.label}: this cannot be used. Type only the name of your account{example}. "
+                "It has 1 to 63 letters, digits and hyphens.",
+            )
+        return text
+
+
+class Tenant(Strict):
+    """Where the account at the vendor is read (M-1): an input, or the test call's answer."""
+
+    input: str | None = None
+    answer: Paths = ()
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if bool(self.input) == bool(self.answer):
+            raise PydanticCustomError("tenant", "give either `input` or `answer`")
+        return self
+
+
+class Lint(Strict):
+    """A warning, not a refusal, about a secret that looks unusual (AH-05)."""
+
+    starts_with: str
+    warning: str
+
+
+class ApiKeyAuth(Strict):
+    """How an API key is sent: as a header or URL parameter, or as the user name of Basic."""
+
+    sent_as: Literal["token", "basic_user_name"] = "token"
+    token_name: str = "Authorization"  # noqa: S105 - the name of a header
+    add_to: tuple[Literal["header", "url"], ...] = ("header",)
+    prefix: str = ""
+    password: str = "x"  # noqa: S105 - what goes where no password is asked for
+    lint: Lint | None = None
+    help: str = ""
+
+
+class BasicAuth(Strict):
+    """User name and password."""
+
+    help: str = ""
+
+
+class Auth(Strict):
+    """The types of credentials that this vendor takes."""
+
+    api_key: ApiKeyAuth | None = None
+    basic: BasicAuth | None = None
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The names of those types, the preferred first."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name))
+
+
+class Rate(Strict):
+    """Calls that one set of credentials may make; both limits hold at once."""
+
+    per_second: float | None = Field(default=None, gt=0)
+    per_minute: float | None = Field(default=None, gt=0)
+    reset_header: str | None = None
+    source: str
+
+
+class Timeouts(Strict):
+    """Seconds: to connect, between two pieces of the answer, for the whole call."""
+
+    connect: float = Field(default=10, gt=0)
+    read: float = Field(default=60, gt=0)
+    total: float = Field(default=300, gt=0)
+
+
+class Request(Strict):
+    """One call. `path` is joined to the base URL; texts may hold placeholders."""
+
+    method: Literal["GET", "POST"] = "GET"
+    path: TemplateText
+    params: Annotated[dict[str, Any], AfterValidator(_checked_tree)] = {}
+    headers: dict[str, TemplateText] = {}
+    body: Tree = Field(default=None, alias="json")
+    safe_to_repeat: bool = False
+
+    @property
+    def may_repeat(self) -> bool:
+        """Say whether sending it twice changes nothing: reads, and POSTs that only list."""
+        return self.method == "GET" or self.safe_to_repeat
+
+
+class TestCall(Strict):
+    """A harmless call that shows that credentials work."""
+
+    request: Request
+    answer: Literal["object", "list"] = "object"
+
+
+class Owner(Strict):
+    """The call that names the record that owns the key; `none` = statuses that mean "no record"."""
+
+    request: Request
+    id: Paths
+    none: tuple[int, ...] = ()
+
+
+class Condition(Strict):
+    """A header or a value of the body that has to equal, or contain, something."""
+
+    header: str | None = None
+    path: Path | None = None
+    equals: Any = None
+    contains: str | None = None
+
+
+class ErrorRule(Strict):
+    """What a status, or a status with a condition, means. The first rule that fits counts."""
+
+    status: int = Field(ge=200, le=599)
+    when: Condition | None = None
+    then: Literal["retry", "fail", "ask"]
+    code: str | None = None
+    hint: str = ""
+
+
+class Inferred(Strict):
+    """A fact that is not certain; `overrides` of credentials may correct it without a release."""
+
+    path: str
+    evidence: str
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that lead to the fact."""
+        return tuple(self.path.split("."))

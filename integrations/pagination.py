@@ -1,0 +1,169 @@
+"""Listings page by page, by the rules of the manifest; `listing.py` judges how they went."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from integrations.answers import RawAnswer
+from integrations.listing import Page, Watch
+from integrations.manifest_load import Declared, Load, Offset, PageNumber
+from integrations.paths import compile_path, parse_path, walk
+
+_REPEATS = 2
+_TOTAL_DIGITS = 12
+
+
+def read_single(
+    answer: RawAnswer, watch: Watch, *, max_depth: int, names: tuple[str, ...]
+) -> Iterator[Page]:
+    """Give the records of one answer in pages of `batch`. Raises BrokenAnswer."""
+    load = watch.load
+    envelope, pieces = answer.records(load.records, max_depth)
+    if load.declared:
+        watch.undeclared = check_declared(envelope, load.declared, names, answer)
+    batch = load.paging.batch if load.paging.kind == "single" else 1000
+    held: list[Any] = []
+    for piece in pieces:
+        held.extend(watch.fresh(piece))
+        while len(held) >= batch:
+            watch.pages += 1
+            yield Page(held[:batch], watch.pages, None)
+            del held[:batch]
+    if held or not watch.pages:
+        watch.pages += 1
+        yield Page(held, watch.pages, None)
+    watch.end()
+
+
+def check_declared(
+    envelope: Any, declared: Declared, names: tuple[str, ...], answer: RawAnswer
+) -> tuple[str, ...]:
+    """Give the requested fields that are left out. Raises BrokenAnswer for required ones."""
+    listed = walk(envelope, parse_path(declared.fields))
+    if not isinstance(listed, list):
+        raise answer.failure("contradiction", "The answer does not say which fields it holds")
+    read_id = compile_path(declared.id)
+    held = {str(read_id(item)).casefold() for item in listed}
+    missing = tuple(name for name in names if name.casefold() not in held)
+    lost = [name for name in declared.required if name in missing or name.casefold() not in held]
+    if lost:
+        raise answer.failure(
+            "contradiction",
+            f"The answer leaves out {', '.join(lost)}: the key may not read "
+            f"{'this field' if len(lost) == 1 else 'these fields'}. Nothing was loaded; give the "
+            "key's owner access to it",
+        )
+    return missing
+
+
+def read_pages(
+    watch: Watch,
+    paging: PageNumber | Offset,
+    send: Callable[[dict[str, Any]], RawAnswer],
+    *,
+    max_depth: int,
+) -> Iterator[Page]:
+    """Ask for page after page until the vendor says that it is the last. Raises VendorError."""
+    cursor = _Cursor(paging)
+    repeats = 0
+    while True:
+        answer = send(cursor.parameters())
+        value = answer.decode(max_depth)
+        records = _records_of(answer, value, watch.load)
+        watch.pages += 1
+        cursor.read_totals(value, watch)
+        if watch.is_repeat(records):
+            repeats += 1
+            watch.note(f"Page {watch.pages} repeats records of earlier pages only.")
+        else:
+            repeats = 0
+            yield Page(watch.fresh(records), watch.pages, watch.total)
+        if repeats >= _REPEATS:
+            watch.note("The same records came again and again, so reading was stopped.")
+            return
+        if cursor.is_last(records, watch):
+            watch.end()
+            return
+        if watch.pages >= paging.max_pages:
+            watch.note(f"There was no end after {watch.pages} pages, so reading was stopped.")
+            return
+
+
+def _records_of(answer: RawAnswer, value: Any, load: Load) -> list[Any]:
+    found = walk(value, parse_path(load.records)) if load.records else value
+    if isinstance(found, list):
+        return found
+    if value is None:
+        raise answer.failure("empty", "The answer is empty")
+    raise answer.failure("contradiction", f'The answer holds no list "{load.records}" of records')
+
+
+class _Cursor:
+    """Where in the listing we are, and when it is over."""
+
+    def __init__(self, paging: PageNumber | Offset) -> None:
+        self._paging = paging
+        self._number = paging.first_page if isinstance(paging, PageNumber) else 0
+        self._taken = 0
+        self._count = 0
+        self._full: int | None = None
+        self._pages: int | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        paging = self._paging
+        if isinstance(paging, Offset):
+            return {paging.offset: self._taken, paging.limit: paging.page_size}
+        size = {paging.size: paging.page_size} if paging.size else {}
+        return {paging.page: self._number, **size}
+
+    def read_totals(self, value: Any, watch: Watch) -> None:
+        paging = self._paging
+        if paging.total:
+            total = _count(compile_path(paging.total)(value))
+            watch.announce(total)
+            if total is None:
+                watch.note("The answer does not say how many records there are.")
+        if isinstance(paging, PageNumber) and paging.total_pages:
+            pages = _count(compile_path(paging.total_pages)(value))
+            if pages is None:
+                watch.note("The answer does not say how many pages there are.")
+            elif self._pages is not None and pages != self._pages:
+                watch.note(f"The number of pages changed from {self._pages} to {pages}.")
+            self._pages = pages if pages is not None else self._pages
+
+    def is_last(self, records: list[Any], watch: Watch) -> bool:
+        self._number += 1
+        self._count += 1
+        self._taken += len(records)
+        more = self._more_announced(watch)
+        if more and not records:
+            watch.note(f"Page {watch.pages} is empty although more was announced.")
+            return True
+        if more and self._full is not None and len(records) < self._full:
+            watch.note(
+                f"Page {watch.pages} has {len(records)} records, earlier pages {self._full}, "
+                "although more follow."
+            )
+        if self._full is None:
+            self._full = len(records)
+        if more is None:
+            return len(records) < self._paging.page_size
+        return not more
+
+    def _more_announced(self, watch: Watch) -> bool | None:
+        """Whether the totals say that more follows; None when there are no totals."""
+        if self._pages is not None:
+            return self._count < self._pages
+        if watch.total is not None:
+            return self._taken < watch.total
+        return None
+
+
+def _count(value: Any) -> int | None:
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isdigit()
+        and len(value) <= _TOTAL_DIGITS
+    ):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

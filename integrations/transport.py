@@ -1,0 +1,234 @@
+"""One exchange with a vendor over HTTP: written, checked, signed, sent, read within the caps."""
+
+import http.client
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+from urllib.parse import quote, urlencode
+
+import orjson
+import requests
+from django.conf import settings
+from requests.structures import CaseInsensitiveDict
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
+
+from integrations import templates
+from integrations.answers import RawAnswer
+from integrations.auth import Access, signer_for
+from integrations.connections import EgressAdapter
+from integrations.egress import check_url, listed_origin
+from integrations.errors import AskPerson, BrokenAnswer, VendorError
+from integrations.filters import as_text
+from integrations.registry import Vendor
+from integrations.verdicts import judge, transport_error
+
+_CHUNK = 64 * 1024
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OUR_HEADERS = (
+    "authorization host content-length transfer-encoding connection cookie te trailer upgrade "
+    "expect accept-encoding proxy-authorization proxy-connection x-forwarded-host"
+)
+_OURS = frozenset(_OUR_HEADERS.split())
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+# What a vendor writes as content type is shown only when it is one of these: it could be anything.
+_SHOWN_TYPES = (
+    "application/json application/problem+json application/xml application/octet-stream "
+    "application/pdf application/x-www-form-urlencoded text/json text/html text/xml text/plain "
+    "text/csv text/javascript application/javascript application/xhtml+xml"
+)
+_KNOWN_TYPES = frozenset(_SHOWN_TYPES.split())
+
+
+class Transport:
+    """Sends single calls of one vendor with one set of credentials; repeats nothing."""
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        access: Access,
+        *,
+        inputs: Mapping[str, str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._vendor = vendor
+        self._access = access
+        self._now = now
+        self._manifest = vendor.manifest
+        self._signer = signer_for(self._manifest.auth, access)
+        self._base = (access.base_url or vendor.base_url(inputs)).rstrip("/")
+        self._hosts = vendor.hosts(inputs)
+        self._extra = listed_origin(access.base_url, settings.EGRESS_EXTRA_HOSTS)
+        destination = self._check(self._base)
+        if "?" in self._base:
+            _refuse("a base URL holds no parameters")
+        listed = {(destination.host, destination.port)} if destination.listed else set()
+        timeouts = self._manifest.timeouts
+        self._timeouts = (timeouts.connect, timeouts.read)
+        self._adapter = EgressAdapter(listed=frozenset(listed), total_timeout=timeouts.total)
+        self._headers = {
+            "User-Agent": self._manifest.user_agent,
+            "Accept-Encoding": "gzip, deflate",
+            **{
+                name: templates.render_header(text, inputs)
+                for name, text in self._manifest.headers.items()
+            },
+        }
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        body: Any,
+    ) -> RawAnswer | VendorError:
+        """Send one call; give its answer when it is a good one, else what went wrong.
+
+        The error is given, not raised, so that the caller can raise it free of the chain of
+        library errors, whose texts hold URLs.
+        """
+        try:
+            request = self._write(method, path, params, headers, body)
+            response = self._adapter.send(
+                request, stream=True, timeout=self._timeouts, verify=True, proxies=None
+            )
+            answer = self._read(response)
+        except VendorError as problem:
+            return problem
+        except (
+            requests.RequestException,
+            HTTPError,
+            http.client.HTTPException,
+            OSError,
+            ValueError,
+        ) as problem:
+            return transport_error(problem, self._manifest, self._access)
+        return judge(answer, self._manifest, self._access, self._now()) or answer
+
+    def _check(self, url: str) -> Any:
+        return check_url(
+            url,
+            vendor_hosts=self._hosts,
+            extra_hosts=self._extra,
+            allow_http=settings.EGRESS_ALLOW_HTTP,
+        )
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        body: Any,
+    ) -> requests.PreparedRequest:
+        if method.upper() not in _METHODS:
+            _refuse("unknown method")
+        url = f"{self._base}/{_checked_path(path)}"
+        if params:
+            url = f"{url}?{_query(params)}"
+        self._check(url)
+        request = requests.Request(
+            method.upper(),
+            url,
+            headers={**self._headers, **_checked_headers(headers)},
+        ).prepare()
+        if body is not None:
+            # Exactly this type: BambooHR reads a report with "; charset" behind it as XML.
+            request.headers.setdefault("Content-Type", "application/json")
+            request.prepare_body(_write_json(body), None)
+        self._check(request.url or "")
+        return self._signer(request)
+
+    def _read(self, response: requests.Response) -> RawAnswer:
+        """Read the body within the caps. Raises VendorError, and what urllib3 raises."""
+        raw: BaseHTTPResponse = response.raw
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
+        shown = kind if kind in _KNOWN_TYPES or kind.endswith("+json") else ""
+        if kind and not shown:
+            shown = "another content type"
+        elif kind not in _KNOWN_TYPES and kind:
+            shown = "application/problem+json"
+        answer = RawAnswer(
+            response.status_code, CaseInsensitiveDict(response.headers), shown, bytearray()
+        )
+        whole = False
+        try:
+            self._fill(answer, raw)
+            whole = True
+        finally:
+            if not whole:
+                raw.close()
+        return answer
+
+    def _fill(self, answer: RawAnswer, raw: BaseHTTPResponse) -> None:
+        cap, body = self._manifest.max_bytes, answer.body
+        encoding = answer.headers.get("Content-Encoding", "").strip().casefold()
+        if encoding not in _ENCODINGS:
+            raise BrokenAnswer(
+                "wrong_type",
+                f"{self._manifest.label} answered in a compression that was not asked for "
+                f"(status {answer.status}).",
+                status=answer.status,
+            )
+        announced = answer.headers.get("Content-Length", "")
+        too_large = announced.isdigit() and int(announced[:18]) > cap
+        for chunk in () if too_large else raw.stream(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > cap:
+                too_large = True
+                break
+        if too_large:
+            body.clear()
+            raise BrokenAnswer(
+                "too_large",
+                f"The answer of {self._manifest.label} is larger than {cap:,} bytes "
+                f"(status {answer.status}); it was not read.",
+                status=answer.status,
+            )
+
+
+def _refuse(why: str) -> NoReturn:
+    raise AskPerson("refused", f"The call was not sent: {why}.")
+
+
+def _checked_path(path: str) -> str:
+    """Refuse a path that leaves the base URL or brings parameters of its own."""
+    relative = path.removeprefix("/")
+    segments = relative.split("/")
+    if any(segment in {".", ".."} for segment in segments) or "//" in path or "://" in path:
+        _refuse("the path leads out of the base URL")
+    if any(sign in path for sign in "?#\\{}") or not path.isascii():
+        _refuse("the path holds a character that must be percent-encoded")
+    if re.search(r"%(2e|2f|5c|00|0a|0d)", path, re.IGNORECASE) and ".." in path.replace("%2e", "."):
+        _refuse("the path leads out of the base URL")
+    return relative
+
+
+def _query(params: Mapping[str, Any]) -> str:
+    """Write parameters; spaces as %20, nothing for None, lists as repeated parameters."""
+    pairs = [
+        (name, as_text(item))
+        for name, value in params.items()
+        for item in (value if isinstance(value, list | tuple) else [value])
+        if item is not None
+    ]
+    return urlencode(pairs, quote_via=quote, safe="")
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.casefold() in _OURS:
+            _refuse("a header of this name cannot be set")
+        if not all(" " <= sign <= "~" or sign == "\t" for sign in value):
+            _refuse(f"the header {name} holds a line break or a character that headers cannot hold")
+    return dict(headers)
+
+
+def _write_json(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except (TypeError, ValueError):
+        _refuse("the body cannot be written as JSON")
