@@ -1,0 +1,1 @@
+"""The vendors' side on loopback: strict, kept, seeded, and able to fail on request."""
