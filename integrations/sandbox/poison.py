@@ -118,3 +118,8 @@ def walk(document: Any) -> Iterator[tuple[Any, Any]]:
     for key in keys:
         yield document, key
         yield from walk(document[key])
+
+
+def somewhere(draw: random.Random, document: Any) -> tuple[Any, Any]:
+    """A container of the document and a key in it; inner ones are likelier, they are more."""
+    return draw.choice(list(walk(document)))

@@ -29,7 +29,7 @@ from integrations.vendors.bamboohr.sandbox_book import (
 )
 from integrations.vendors.bamboohr.sandbox_formats import REPORT_TYPES, XML, as_xml, report_in
 from integrations.vendors.bamboohr.sandbox_listing import list_employees
-from integrations.vendors.bamboohr.sandbox_records import Employee, View, employee_of
+from integrations.vendors.bamboohr.sandbox_records import FIELDS, Employee, View, employee_of
 from integrations.vendors.bamboohr.sandbox_tables import all_rows, put_row, rows_of
 from integrations.vendors.bamboohr.sandbox_writes import (
     check_values,
@@ -56,18 +56,7 @@ DIRECTORY_FIELDS = (
     "division",
     "supervisor",
 )
-REPORT_SAMPLE = (
-    "id",
-    "firstName",
-    "lastName",
-    "workEmail",
-    "status",
-    "employmentHistoryStatus",
-    "hireDate",
-    "terminationDate",
-    "supervisorEId",
-    "department",
-)
+REPORT_SAMPLE = tuple(alias for alias in FIELDS if alias not in {"ssn", "payRate"})
 
 
 class Vendor(VendorSide):
