@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -41,22 +40,9 @@ def access_for(credentials: Credentials) -> Access:
     )
 
 
-def variables() -> dict[str, Any]:
-    """Global variables as templates see them: `Aha.Subdomain` is variables -> Aha -> Subdomain.
-
-    One query.
-    """
-    tree: dict[str, Any] = {}
-    for key, value in GlobalVariable.objects.values_list("key", "value"):
-        *branches, leaf = key.split(".")
-        node = tree
-        for branch in branches:
-            child = node.get(branch)
-            if not isinstance(child, dict):
-                child = node[branch] = {}
-            node = child
-        node[leaf] = value
-    return tree
+def variables() -> dict[str, str]:
+    """Global variables by key, as templates look them up. One query."""
+    return dict(GlobalVariable.objects.values_list("key", "value"))
 
 
 def effective_inputs(vendor_key: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -79,7 +65,7 @@ def effective_inputs(vendor_key: str, given: Mapping[str, str]) -> dict[str, str
 
 
 def test_credentials(
-    credentials: Credentials, given: Mapping[str, str], *, now: datetime | None = None
+    credentials: Credentials, given: Mapping[str, str], *, now: datetime | None
 ) -> Connection:
     """Make the vendor's harmless test call and record its result on the credentials.
 
@@ -223,13 +209,17 @@ def launch(integration: Integration, *, by: str, test: bool = True) -> Integrati
 def _tenant_of(integration: Integration, *, test: bool) -> str:
     credentials = integration.credentials
     assert credentials is not None  # noqa: S101 - problems_before_launch found it
-    vendor = get_vendor(integration.vendor)
     inputs = effective_inputs(integration.vendor, integration.inputs)
+    tenant = tenant_by_inputs(integration, inputs)
     if test:
-        tenant = test_credentials(credentials, integration.inputs).tenant
-    else:
-        tenant = vendor.tenant_from(inputs)
+        tenant = test_credentials(credentials, integration.inputs, now=None).tenant
     return tenant or credentials.tenant or "main"
+
+
+def tenant_by_inputs(integration: Integration, inputs: Mapping[str, str]) -> str | None:
+    """The account that the inputs name; None where only the vendor's answer says it."""
+    name = get_vendor(integration.vendor).manifest.tenant.input
+    return inputs[name] if name else None
 
 
 def _bind_application(integration: Integration, tenant: str) -> Application:

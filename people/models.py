@@ -196,7 +196,7 @@ class Event(models.Model):
     """Something that happened to one record, once per run (M-18): also the history people read.
 
     `changes` is {field: [old, new]}. `run_id` is the id of a sync run (a higher app, so no foreign
-    key). `released_at` is null until workflows may take it.
+    key); the run says when its events are released to workflows. Without a run they are at once.
     """
 
     class Kind(models.TextChoices):
@@ -218,7 +218,6 @@ class Event(models.Model):
     at = models.DateTimeField(default=timezone.now)
     changes = models.JSONField(default=dict)
     note = models.CharField(max_length=300, blank=True)
-    released_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
@@ -237,9 +236,6 @@ class Event(models.Model):
         ]
         indexes = [
             models.Index(fields=["object", "object_id", "-id"], name="event_by_record"),
-            models.Index(
-                fields=["id"], condition=Q(released_at__isnull=True), name="event_not_released"
-            ),
             models.Index(
                 fields=["at"], condition=~Q(source="sync"), name="event_not_made_by_a_sync"
             ),

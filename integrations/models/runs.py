@@ -49,6 +49,9 @@ class SyncRun(models.Model):
     fence = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True)
+    events_released_at = models.DateTimeField(
+        null=True, help_text="When workflows may take this run's events (M-18)."
+    )
     queued_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -101,6 +104,10 @@ class StagedRecord(models.Model):
         SyncRun, on_delete=models.CASCADE, db_constraint=False, related_name="staged"
     )
     external_id = models.CharField(max_length=200)
+    key = models.CharField(max_length=320, help_text="E-mail, else the id at the vendor.")
+    email_key = models.CharField(max_length=320, null=True)
+    username_key = models.CharField(max_length=320, null=True)
+    employee_id = models.CharField(max_length=100, null=True)
     hash = models.CharField(max_length=32)
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
     active = models.BooleanField(help_text="False: the source lists it as inactive (M-3).")
@@ -140,10 +147,15 @@ class PlannedChange(models.Model):
     key = models.CharField(max_length=320, help_text="E-mail, else the id at the vendor.")
     external_id = models.CharField(max_length=200)
     link_id = models.BigIntegerField(null=True)
-    target_id = models.BigIntegerField(null=True, help_text="The row changed; null until created.")
+    target_id = models.BigIntegerField(
+        null=True, help_text="The person or SaaS user; the id is taken before the row is created."
+    )
+    manager_ref = models.CharField(
+        max_length=330, blank=True, help_text="How the source names the manager: kind:value."
+    )
     reason = models.CharField(max_length=500, blank=True)
     changes = models.JSONField(default=dict)
-    moves_keys = models.BooleanField(default=False, help_text="E-mail or username changes hands.")
+    moves_keys = models.BooleanField(default=False, help_text="Its e-mail or username changes.")
 
     class Meta:
         ordering = ["id"]
@@ -156,7 +168,7 @@ class PlannedChange(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["run", "object", "action", "id"], name="plan_by_action"),
+            models.Index(fields=["run", "id"], name="plan_by_run"),
         ]
 
     def __str__(self) -> str:

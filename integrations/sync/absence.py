@@ -1,0 +1,83 @@
+"""Records that a complete listing no longer holds: their removals are listed, not applied yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from integrations.models import Integration, PlannedChange
+from integrations.sync.plan import COLUMNS
+from integrations.sync.work import Work
+from people.bulk import insert_rows
+from people.models import Person
+from saas.models import SaaSUser
+
+_ABSENT = """
+    SELECT l.id, l.external_id, p.id, p.email, p.status, u.id, u.email, u.status
+    FROM integrations_linkstate t
+    JOIN integrations_recordlink l ON l.id = t.link_id
+    LEFT JOIN people_person p ON p.id = l.person_id
+    LEFT JOIN saas_saasuser u ON u.id = l.saas_user_id
+    WHERE t.integration_id = %s AND NOT EXISTS (
+        SELECT 1 FROM integrations_stagedrecord s
+        WHERE s.run_id = %s AND s.external_id = l.external_id)
+    ORDER BY l.id
+"""
+
+
+def plan_removals(work: Work) -> None:
+    """List what is absent as removals that are not applied (M-10, M-11). Two statements.
+
+    Nothing is judged absent when the listing is not complete, or when the run is about one person.
+    """
+    if not work.complete or work.only_person is not None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_ABSENT, [work.integration.pk, work.run.pk])
+        absent = cursor.fetchall()
+    rows = [row for one in absent for row in _rows(work, one)]
+    if rows:
+        insert_rows(PlannedChange, COLUMNS, rows)
+    work.counts["removals_not_applied"] += len(rows)
+
+
+def _rows(work: Work, absent: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    link, external_id, person, email, person_status, user, user_email, user_status = absent
+    leave = Integration.Missing.LEAVE
+    if (
+        user is not None
+        and user_status == SaaSUser.Status.ACTIVE
+        and work.writes_users
+        and work.integration.missing_users != leave
+    ):
+        yield _row(work, "saas_user", link, external_id, user, user_email)
+    if (
+        person is not None
+        and person_status == Person.Status.ACTIVE
+        and work.is_source_of_truth
+        and work.integration.missing_people != leave
+    ):
+        yield _row(work, "person", link, external_id, person, email)
+
+
+def _row(
+    work: Work, kind: str, link: int, external_id: str, target: int, email: str
+) -> tuple[Any, ...]:
+    change = {"status": [Person.Status.ACTIVE.value, Person.Status.DEACTIVATED.value]}
+    return (
+        work.run.pk,
+        kind,
+        PlannedChange.Action.DEACTIVATE.value,
+        PlannedChange.State.NOT_APPLIED.value,
+        email or external_id,
+        external_id,
+        link,
+        target,
+        "",
+        f"{work.vendor.label} no longer lists it.",
+        orjson.dumps(change).decode(),
+        False,
+    )

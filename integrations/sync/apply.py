@@ -1,0 +1,429 @@
+"""Apply a stored plan: batches of rows, each with its links and events in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from integrations.models import LinkState, PlannedChange, RecordLink
+from integrations.sync.plan import count_row
+from integrations.sync.records import Link, find_managers, links_by_external_id
+from integrations.sync.work import BATCH, Issue, Work, write_issues
+from people.bulk import clear_columns, insert_rows, update_rows
+from people.models import Event, Person
+from people.services import (
+    PersonChange,
+    Writing,
+    apply_managers,
+    apply_people,
+    complete_events_without_manager,
+    near_duplicate_departments,
+)
+from saas.services import SaaSUserChange, apply_saas_users
+
+logger = logging.getLogger(__name__)
+_TRIES = 3
+Action, State = PlannedChange.Action, PlannedChange.State
+PlanRow = dict[str, Any]
+
+
+def apply_plan(work: Work) -> None:
+    """Apply every planned row, then managers, then what the links remember.
+
+    Rows whose e-mail or username changes come first and in one transaction, so that people can
+    swap them (F-37). Safe to repeat: rows that were applied are not planned any more.
+    Raises LeaseLost.
+    """
+    writing = Writing(
+        source=Event.Source.SYNC,
+        actor=work.integration.name,
+        now=work.now,
+        run_id=work.run.pk,
+        origin=work.integration.pk,
+    )
+    planned = PlannedChange.objects.filter(run=work.run.pk, state=State.PLANNED)
+    total = planned.count()
+    _apply_key_moves(work, writing, planned)
+    done = 0
+    after = 0
+    while rows := _read(planned.filter(pk__gt=after)[:BATCH]):
+        after = rows[-1]["id"]
+        done += len(rows)
+        _apply_batch(work, writing, rows, done=done, total=total)
+    _second_pass(work, writing)
+    remember(work)
+
+
+def _apply_key_moves(work: Work, writing: Writing, planned: QuerySet[PlannedChange]) -> None:
+    moves = planned.filter(object="person", moves_keys=True)
+    rows = _read(moves)
+    if not rows:
+        return
+    with transaction.atomic():
+        clear_columns(Person, ["email_key", "username_key"], [row["target_id"] for row in rows])
+        for start in range(0, len(rows), BATCH):
+            _write_batch(work, writing, rows[start : start + BATCH])
+        _restore_keys(rows)
+        work.show("apply", 0, len(rows))
+
+
+def _restore_keys(rows: Sequence[PlanRow]) -> None:
+    """Give people their keys back whose row was left out because it had moved. Two queries."""
+    from people.identity import email_key, username_key
+
+    left_out = Person.objects.filter(
+        Q(email_key__isnull=True) & ~Q(email="") | Q(username_key__isnull=True) & ~Q(username=""),
+        pk__in=[row["target_id"] for row in rows],
+    )
+    keys = [
+        (pk, email_key(email), username_key(username))
+        for pk, email, username in left_out.values_list("pk", "email", "username")
+    ]
+    update_rows(Person, ["email_key", "username_key"], keys)
+
+
+def _read(rows: QuerySet[PlannedChange]) -> list[PlanRow]:
+    """Rows in the order of the plan; their changes as the text that events get, and parsed."""
+    found = list(
+        rows.order_by("pk")
+        .annotate(text=Cast("changes", TextField()))
+        .values(
+            "id",
+            "object",
+            "action",
+            "key",
+            "external_id",
+            "target_id",
+            "manager_ref",
+            "reason",
+            "text",
+        )
+    )
+    for row in found:
+        row["changes"] = orjson.loads(row["text"])
+    return found
+
+
+def _apply_batch(
+    work: Work, writing: Writing, rows: Sequence[PlanRow], *, done: int, total: int
+) -> None:
+    """One batch, one transaction; another integration may take the same link at the same time."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with transaction.atomic():
+                work.show("apply", done, total)
+                _write_batch(work, writing, rows)
+        except IntegrityError:
+            if attempt == _TRIES:
+                raise
+            logger.info("Run %s: a batch met another writer and is done again", work.run.pk)
+        else:
+            return
+
+
+def _write_batch(work: Work, writing: Writing, rows: Sequence[PlanRow]) -> None:
+    links = links_by_external_id(work, {row["external_id"] for row in rows})
+    people = [row for row in rows if row["object"] == "person"]
+    users = [row for row in rows if row["object"] == "saas_user"]
+    moved: dict[int, str] = {}
+    person_of = _write_people(work, writing, people, moved)
+    user_of = _write_users(work, writing, users, links, person_of, moved)
+    _write_links(work, links, person_of, user_of)
+    _close_rows(work, rows, moved)
+
+
+def _write_people(
+    work: Work,
+    writing: Writing,
+    rows: Sequence[PlanRow],
+    moved: dict[int, str],
+) -> dict[str, int]:
+    """Write people; give the person of each record that has one now, by external id."""
+    managers = _managers_of(work, rows)
+    changes = [
+        PersonChange(
+            person_id=row["target_id"],
+            is_new=row["action"] == Action.CREATE,
+            changes=row["changes"],
+            changes_json=row["text"],
+            manager_id=managers.get(row["manager_ref"]),
+            note=row["reason"],
+        )
+        for row in rows
+        if row["action"] != Action.LINK
+    ]
+    applied = apply_people(changes, writing) if changes else None
+    person_of = {}
+    for row in rows:
+        target = row["target_id"]
+        if applied is not None and target in applied.moved:
+            moved[row["id"]] = applied.moved[target]
+        else:
+            person_of[row["external_id"]] = target
+            count_row(work, "person", row["action"], row["changes"])
+    return person_of
+
+
+def _managers_of(work: Work, rows: Sequence[PlanRow]) -> dict[str, int]:
+    """Managers that are there already; the second pass sets the others. Up to three queries."""
+    references = {row["manager_ref"] for row in rows if row["manager_ref"]}
+    return find_managers(work, references) if references else {}
+
+
+def _write_users(
+    work: Work,
+    writing: Writing,
+    rows: Sequence[PlanRow],
+    links: Mapping[str, Link],
+    person_of: Mapping[str, int],
+    moved: dict[int, str],
+) -> dict[str, int]:
+    """Write accounts; give the account of each record, by external id."""
+    application = work.integration.application_id
+    if not rows or application is None:
+        return {}
+    changes = []
+    for row in rows:
+        link = links.get(row["external_id"])
+        changes.append(
+            SaaSUserChange(
+                saas_user_id=row["target_id"],
+                is_new=row["action"] == Action.CREATE,
+                application_id=application,
+                external_id=row["external_id"],
+                changes=row["changes"],
+                changes_json=row["text"],
+                person_id=person_of.get(row["external_id"], link.person_id if link else None),
+                note=row["reason"],
+            )
+        )
+    applied = apply_saas_users(changes, writing)
+    work.counts["roles"]["added"] += applied.roles_added
+    work.counts["roles"]["ended"] += applied.roles_ended
+    user_of = {}
+    for row in rows:
+        if row["target_id"] in applied.moved:
+            moved[row["id"]] = applied.moved[row["target_id"]]
+        else:
+            user_of[row["external_id"]] = row["target_id"]
+            count_row(work, "saas_user", row["action"], row["changes"])
+    return user_of
+
+
+_LINK_COLUMNS = (
+    "vendor",
+    "tenant",
+    "external_id",
+    "person_id",
+    "saas_user_id",
+    "decision",
+    "decided_by",
+    "created_at",
+)
+
+
+def _write_links(
+    work: Work,
+    links: Mapping[str, Link],
+    person_of: Mapping[str, int],
+    user_of: Mapping[str, int],
+) -> None:
+    """Remember whose record is whose (M-1); links are never moved. Up to two statements."""
+    new, changed = [], []
+    for external_id in {**person_of, **user_of}:
+        link = links.get(external_id)
+        person, user = person_of.get(external_id), user_of.get(external_id)
+        if link is None:
+            new.append((work.vendor.key, work.tenant, external_id, person, user, "", "", work.now))
+            continue
+        wanted = (link.person_id or person, link.saas_user_id or user)
+        if wanted != (link.person_id, link.saas_user_id):
+            changed.append((link.id, *wanted))
+    if new:
+        insert_rows(RecordLink, _LINK_COLUMNS, new)
+    update_rows(RecordLink, ["person_id", "saas_user_id"], changed)
+
+
+def _close_rows(work: Work, rows: Sequence[PlanRow], moved: Mapping[int, str]) -> None:
+    """Mark the batch's rows as applied, or as left out with the reason. Up to three statements."""
+    done = [row["id"] for row in rows if row["id"] not in moved]
+    PlannedChange.objects.filter(pk__in=done).update(state=State.APPLIED)
+    if not moved:
+        return
+    update_rows(
+        PlannedChange,
+        ["state", "reason"],
+        [(pk, State.MOVED.value, reason[:500]) for pk, reason in moved.items()],
+    )
+    left_out = [row for row in rows if row["id"] in moved]
+    work.look_again.update(row["external_id"] for row in left_out)
+    write_issues(
+        work,
+        [Issue(row["external_id"], row["key"], "moved", moved[row["id"]]) for row in left_out],
+    )
+
+
+def _second_pass(work: Work, writing: Writing) -> None:
+    """Managers who came with this run, whatever the order of the records (F-38, BB-19).
+
+    A few queries per batch of people whose manager was not there yet.
+    """
+    waiting = (
+        PlannedChange.objects.filter(run=work.run.pk, state=State.APPLIED)
+        .exclude(manager_ref="")
+        .values_list("pk", "target_id", "manager_ref", "external_id", "key")
+    )
+    after = 0
+    while rows := list(waiting.filter(pk__gt=after).order_by("pk")[:BATCH]):
+        after = rows[-1][0]
+        with transaction.atomic():
+            work.show("managers", len(rows), None)
+            _set_managers(work, writing, rows)
+    if "manager" in work.fields:
+        _warn_about_cycles(work)
+    if "department" in work.fields:
+        _warn_about_departments(work)
+
+
+def _set_managers(work: Work, writing: Writing, rows: Sequence[tuple[Any, ...]]) -> None:
+    found = find_managers(work, {row[2] for row in rows})
+    have = dict(
+        Person.objects.filter(pk__in=[row[1] for row in rows]).values_list("pk", "manager_id")
+    )
+    managers, missing = {}, []
+    for _pk, person, reference, external_id, key in rows:
+        manager = found.get(reference)
+        if manager is None or manager == person:
+            missing.append((person, external_id, key, reference))
+        elif have.get(person) != manager:
+            managers[person] = manager
+    apply_managers(managers, writing)
+    if missing:
+        complete_events_without_manager([person for person, *_rest in missing], writing)
+        work.look_again.update(external_id for _person, external_id, _key, _ref in missing)
+        write_issues(
+            work,
+            [
+                Issue(
+                    external_id,
+                    key,
+                    "manager_unknown",
+                    f'The manager "{reference.partition(":")[2]}" could not be set; it is tried '
+                    "again in the next sync.",
+                    field="manager",
+                    warning=True,
+                )
+                for _person, external_id, key, reference in missing
+            ],
+        )
+
+
+def _warn_about_cycles(work: Work) -> None:
+    """Report people who are, over others, their own manager; tolerated (BB-19). One query."""
+    manager_of = dict(Person.objects.filter(manager__isnull=False).values_list("pk", "manager_id"))
+    in_cycles = people_in_cycles(manager_of)
+    if not in_cycles:
+        return
+    emails = Person.objects.filter(pk__in=in_cycles).order_by("pk").values_list("email", flat=True)
+    write_issues(
+        work,
+        [
+            Issue(
+                "",
+                email,
+                "manager_cycle",
+                "Over others, this person is their own manager. Mend it at the source.",
+                field="manager",
+                warning=True,
+            )
+            for email in emails
+        ],
+    )
+
+
+def people_in_cycles(manager_of: Mapping[int, int | None]) -> set[int]:
+    """Everybody who comes back to themselves going up; no recursion, each person once."""
+    done: set[int] = set()
+    found: set[int] = set()
+    for start in manager_of:
+        path: dict[int, int] = {}
+        at: int | None = start
+        while at is not None and at not in done and at not in path:
+            path[at] = len(path)
+            at = manager_of.get(at)
+        if at is not None and at in path:
+            found.update(person for person, place in path.items() if place >= path[at])
+        done.update(path)
+    return found
+
+
+def _warn_about_departments(work: Work) -> None:
+    """Report departments of this run that differ from others only in case or spaces (BB-30)."""
+    names = {
+        name
+        for name in Event.objects.filter(
+            run_id=work.run.pk, object="person", changes__has_key="department"
+        )
+        .values_list("changes__department__1", flat=True)
+        .distinct()
+        if name
+    }
+    for name, other in near_duplicate_departments(names):
+        work.warnings.append(
+            f'The departments "{name}" and "{other}" differ only in case or spaces. '
+            "If they are one, mend the name at the source."
+        )
+
+
+def remember(work: Work) -> None:
+    """Note for every listed record what was written and when it was seen (M-1).
+
+    One upsert over the whole stage, then one statement per thousands of records that are to be
+    looked at again.
+    """
+    sql = """
+        INSERT INTO integrations_linkstate (link_id, integration_id, hash, revision, seen_at)
+        SELECT l.id, %(integration)s, s.hash, %(revision)s, %(now)s
+        FROM integrations_stagedrecord s
+        JOIN integrations_recordlink l
+          ON l.vendor = %(vendor)s AND l.tenant = %(tenant)s AND l.external_id = s.external_id
+        WHERE s.run_id = %(run)s
+        ON CONFLICT (integration_id, link_id) DO UPDATE
+        SET hash = excluded.hash, revision = excluded.revision, seen_at = excluded.seen_at
+    """
+    now: Any = work.now
+    if connection.vendor == "sqlite":
+        now = str(work.now.replace(tzinfo=None))
+    with transaction.atomic():
+        work.show("remember", 0, None)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql,
+                {
+                    "integration": work.integration.pk,
+                    "revision": work.run.revision,
+                    "now": now,
+                    "vendor": work.vendor.key,
+                    "tenant": work.tenant,
+                    "run": work.run.pk,
+                },
+            )
+        forget(work, work.look_again)
+
+
+def forget(work: Work, external_ids: Iterable[str]) -> None:
+    """Let the next sync look at these records again. One statement per batch."""
+    ids = list(external_ids)
+    for start in range(0, len(ids), BATCH):
+        LinkState.objects.filter(
+            integration=work.integration,
+            link__vendor=work.vendor.key,
+            link__tenant=work.tenant,
+            link__external_id__in=ids[start : start + BATCH],
+        ).update(hash="")

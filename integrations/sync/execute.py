@@ -1,0 +1,242 @@
+"""One run from its claim to its end: every way that it can end is a state with a message."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from integrations import services
+from integrations.client import VendorClient
+from integrations.errors import IntegrationsError, LeaseLost, VendorError
+from integrations.mapping import Constants, Mapper, MappingRow
+from integrations.models import FieldMapping, Integration, LinkState, StagedRecord, SyncRun
+from integrations.registry import get_vendor
+from integrations.rules import Context, compile_rules
+from integrations.sync.absence import plan_removals
+from integrations.sync.apply import apply_plan
+from integrations.sync.lease import Lease, claim, heartbeat
+from integrations.sync.plan import make_plan
+from integrations.sync.stage import fetch_and_stage
+from integrations.sync.work import MappedField, Progress, Work
+from people.models import CustomField, Event, PersonRole
+from people.queries import Target, person_targets
+
+logger = logging.getLogger(__name__)
+_CLOCK_MARGIN = timedelta(minutes=15)
+
+
+def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
+    """Do a queued run here and now; gives it back ended, also when it failed.
+
+    `on_progress(step, done, total or None)` is called at each batch. Raises AlreadyRunning when it
+    is not in the queue any more, LeaseLost when another process took it over.
+    """
+    lease = claim(run_id)
+    run = SyncRun.objects.select_related(
+        "integration__credentials", "integration__application"
+    ).get(pk=run_id)
+    with heartbeat(lease):
+        try:
+            work = _prepare(run, lease, on_progress)
+            _work_through(work)
+        except LeaseLost:
+            raise
+        except IntegrationsError as error:
+            code = error.code if isinstance(error, VendorError) else "not_ready"
+            _fail(lease, code, str(error))
+        except Exception:
+            logger.exception("Run %s of %s failed", run_id, run.name)
+            _fail(
+                lease,
+                "internal",
+                "Rolecall met an error of its own; what it had done is kept. The log of the "
+                f'worker has the details under "Run {run_id}".',
+            )
+    run.refresh_from_db()
+    return run
+
+
+def _prepare(run: SyncRun, lease: Lease, on_progress: Progress | None) -> Work:
+    """Read what the run needs; it keeps this revision whatever is edited meanwhile."""
+    integration = run.integration
+    if integration is None:
+        raise IntegrationsError("The integration was deleted before the run began.")
+    problems = services.problems_before_launch(integration)
+    if problems:
+        raise IntegrationsError(" ".join(problem.message for problem in problems))
+    targets = person_targets()
+    owners = services.field_owners()
+    fields, sync_keys = {}, []
+    mappings = list(integration.mappings.order_by("sync_key", "position", "pk"))
+    for mapping in mappings:
+        target = targets.get(mapping.target)
+        if target is None or mapping.source == "connector_sync_time":
+            continue
+        owner = owners.get(mapping.target)
+        fields[mapping.target] = MappedField(
+            target, mapping.policy, owned=_owns(integration, owner)
+        )
+        if mapping.sync_key is not None:
+            sync_keys.append(mapping.target)
+    run.revision = integration.revision
+    lease.write(revision=run.revision, name=integration.name, step="start")
+    return Work(
+        run=run,
+        integration=integration,
+        vendor=get_vendor(integration.vendor).corrected(
+            integration.credentials.overrides if integration.credentials else {}
+        ),
+        lease=lease,
+        now=timezone.now(),
+        fields=fields,
+        sync_keys=sync_keys,
+        on_progress=on_progress,
+    )
+
+
+def _owns(integration: Integration, owner: services.FieldOwner | None) -> bool:
+    """A draft that is only previewed is judged as if it were launched."""
+    if owner is None or owner.integration_id == integration.pk:
+        return True
+    if integration.state != Integration.State.DRAFT:
+        return False
+    return (integration.priority, integration.pk) < (owner.priority, owner.integration_id)
+
+
+def _work_through(work: Work) -> None:
+    inputs = services.effective_inputs(work.integration.vendor, work.integration.inputs)
+    _same_tenant(work, inputs)
+    assert work.integration.credentials is not None  # noqa: S101 - a problem before launch
+    access = services.access_for(work.integration.credentials)
+    client = VendorClient(work.vendor, access, inputs=inputs)
+    fetch_and_stage(work, client, _mapper(work, inputs))
+    _look_at_what_others_changed(work)
+    make_plan(work)
+    plan_removals(work)
+    if not work.preview:
+        apply_plan(work)
+        _write_sync_times(work)
+    _finish(work)
+
+
+def _same_tenant(work: Work, inputs: dict[str, str]) -> None:
+    """Credentials or inputs that answer for another account fail the run (M-1)."""
+    tenant = services.tenant_by_inputs(work.integration, inputs)
+    if work.integration.tenant is None:
+        work.integration.tenant = tenant  # a draft that is previewed; not saved
+    elif tenant is not None and tenant != work.integration.tenant:
+        raise IntegrationsError(
+            f'The integration was launched for the account "{work.integration.tenant}", but its '
+            f'inputs now name "{tenant}". Put the input back, or make another integration.'
+        )
+
+
+def _mapper(work: Work, inputs: dict[str, str]) -> Mapper:
+    filters = work.integration.filters
+    return Mapper(
+        work.load,
+        list(_mapping_rows(work)),
+        constants=Constants(
+            credentials=str(work.integration.credentials),
+            source=f"{work.vendor.label}: {work.integration.name}",
+            inputs=inputs,
+        ),
+        role_names=frozenset(PersonRole.objects.values_list("name", flat=True)),
+        keep=_filter(work) if filters else None,
+        filter_fields=sorted(_fields_named_in(filters) & work.load.fields.keys()),
+    )
+
+
+def _filter(work: Work) -> Callable[[Mapping[str, Any]], bool]:
+    types = {name: field.type for name, field in work.load.fields.items()}
+    rule = compile_rules(work.integration.filters, fields=types)
+    context = Context(work.now, timezone.get_default_timezone())
+    return lambda record: rule(record, context)
+
+
+def _fields_named_in(rules: Any) -> set[str]:
+    if isinstance(rules, Mapping):
+        named = {str(rules["field"])} if "field" in rules else set()
+        return named.union(*(_fields_named_in(part) for part in rules.values()))
+    if isinstance(rules, list):
+        return set().union(*(_fields_named_in(part) for part in rules))
+    return set()
+
+
+def _mapping_rows(work: Work) -> list[MappingRow]:
+    users = {
+        field.key: Target(field.key, field.label, field.type, None, False, custom=True)
+        for field in CustomField.objects.filter(object=CustomField.Object.SAAS_USER)
+    }
+    rows = []
+    for mapping in FieldMapping.objects.filter(integration=work.integration):
+        if mapping.source == "connector_sync_time":
+            continue
+        field = work.fields.get(mapping.target)
+        target = field.target if field else users.get(mapping.target)
+        if target is not None:
+            rows.append(
+                MappingRow(
+                    mapping.source,
+                    mapping.constant,
+                    mapping.transform,
+                    target,
+                    of_saas_user=field is None,
+                )
+            )
+    return rows
+
+
+def _look_at_what_others_changed(work: Work) -> None:
+    """Look again at people whom somebody changed by other means since the last run (M-7).
+
+    One query. The owner's value then comes back, and the event says so.
+    """
+    since = (
+        SyncRun.objects.filter(integration=work.integration, kind=SyncRun.Kind.SYNC)
+        .exclude(pk=work.run.pk)
+        .order_by("-pk")
+        .values_list("started_at", flat=True)
+        .first()
+    )
+    if since is None:
+        return
+    changed = Event.objects.filter(
+        object=CustomField.Object.PERSON, at__gte=since - _CLOCK_MARGIN
+    ).exclude(source=Event.Source.SYNC)
+    LinkState.objects.filter(
+        integration=work.integration, link__person__in=changed.values("object_id")
+    ).update(hash="")
+
+
+def _write_sync_times(work: Work) -> None:
+    """Show LinkState's time in fields mapped to Connector Sync Time, without events (M-1)."""
+    from integrations.sync.synctime import write_sync_times
+
+    mapping = work.integration.mappings.filter(source="connector_sync_time").first()
+    if mapping is not None:
+        write_sync_times(work, mapping.target)
+
+
+def _finish(work: Work) -> None:
+    """End the run: partial when some records have issues or the listing was not complete."""
+    state = SyncRun.State.DONE
+    if work.counts["issues"] or not work.complete:
+        state = SyncRun.State.PARTIAL
+    _end(work.lease, state, counts=work.counts, warnings=work.warnings)
+
+
+def _fail(lease: Lease, code: str, message: str) -> None:
+    _end(lease, SyncRun.State.FAILED, error_code=code[:50], error_message=message)
+
+
+def _end(lease: Lease, state: str, **fields: Any) -> None:
+    now: datetime = timezone.now()
+    with transaction.atomic():
+        lease.write(state=state, finished_at=now, events_released_at=now, step="", **fields)
+        StagedRecord.objects.filter(run=lease.run_id).delete()

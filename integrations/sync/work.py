@@ -1,0 +1,154 @@
+"""What every step of one run needs to know, read once at its start, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from integrations.manifest_load import Load
+from integrations.models import Integration, RecordIssue, SyncRun
+from integrations.registry import Vendor
+from integrations.sync.lease import Lease
+from people.bulk import insert_rows
+from people.identity import email_key
+from people.queries import Target
+
+BATCH = 2_000
+Progress = Callable[[str, int, int | None], None]
+
+
+def new_counts() -> dict[str, Any]:
+    """Counts of a sync, all zero."""
+    per_object = ("created", "updated", "deactivated", "reactivated", "unchanged", "skipped")
+    return {
+        "seen": 0,
+        "people": dict.fromkeys(per_object, 0),
+        "saas_users": dict.fromkeys(per_object, 0),
+        "roles": {"added": 0, "ended": 0},
+        "issues": 0,
+        "held": 0,
+        "removals_not_applied": 0,
+    }
+
+
+@dataclass(frozen=True)
+class MappedField:
+    """A mapped people field: may this integration overwrite, and when."""
+
+    target: Target
+    policy: str
+    owned: bool
+
+
+@dataclass
+class Work:
+    """One run at work. `counts` has the shape that `interface.md` fixes."""
+
+    run: SyncRun
+    integration: Integration
+    vendor: Vendor
+    lease: Lease
+    now: datetime
+    fields: dict[str, MappedField]
+    sync_keys: Sequence[str]
+    on_progress: Progress | None = None
+    counts: dict[str, Any] = field(default_factory=new_counts)
+    warnings: list[str] = field(default_factory=list)
+    complete: bool = False
+    # Records whose link state is to say "look again" after this run, by external id.
+    look_again: set[str] = field(default_factory=set)
+
+    @property
+    def load(self) -> Load:
+        return self.vendor.loads[self.integration.load]
+
+    @property
+    def unique_sync_keys(self) -> list[str]:
+        """Sync keys that are custom fields."""
+        return [key for key in self.sync_keys if self.fields[key].target.custom]
+
+    @property
+    def tenant(self) -> str:
+        return self.integration.tenant or ""
+
+    @property
+    def preview(self) -> bool:
+        return self.run.kind == SyncRun.Kind.PREVIEW
+
+    @property
+    def only_person(self) -> str | None:
+        """The e-mail key of the one person that the run is about, if it is."""
+        return email_key(self.run.person)
+
+    @property
+    def writes_users(self) -> bool:
+        return self.integration.user_selection == Integration.UserSelection.USER_PLUS_SAAS_USER
+
+    @property
+    def is_source_of_truth(self) -> bool:
+        """Whether it maps the status of people (M-10)."""
+        return "status" in self.fields
+
+    def show(self, step: str, done: int, total: int | None) -> None:
+        """Record and report progress. One query. Raises LeaseLost."""
+        self.lease.write(step=step, progress_done=done, progress_total=total)
+        if self.on_progress is not None:
+            self.on_progress(step, done, total)
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Something to tell about one record; `candidates` are ids of people it may be."""
+
+    external_id: str
+    key: str
+    code: str
+    reason: str
+    field: str = ""
+    detail: str = ""
+    candidates: Sequence[int] = ()
+    warning: bool = False
+
+
+def write_issues(work: Work, issues: Iterable[Issue]) -> None:
+    """Store issues and warnings of the run. One statement."""
+    import orjson
+
+    rows = [
+        (
+            work.run.pk,
+            issue.external_id,
+            issue.key[:320],
+            issue.code,
+            RecordIssue.Severity.WARNING if issue.warning else RecordIssue.Severity.ISSUE,
+            issue.field,
+            issue.reason[:500],
+            issue.detail,
+            orjson.dumps(list(issue.candidates)).decode(),
+            "",
+            "",
+        )
+        for issue in issues
+    ]
+    if not rows:
+        return
+    insert_rows(
+        RecordIssue,
+        (
+            "run_id",
+            "external_id",
+            "key",
+            "code",
+            "severity",
+            "field",
+            "reason",
+            "detail",
+            "candidates",
+            "settled_as",
+            "settled_by",
+        ),
+        rows,
+    )
+    work.counts["issues"] += sum(1 for row in rows if row[4] == RecordIssue.Severity.ISSUE)
