@@ -22,6 +22,7 @@ IntegrationsError
     ├── OverrideRefused      `overrides` of credentials
     ├── SecretsUnreadable    sealed secrets that do not open, or belong to other credentials
     ├── RuleInvalid          filters; `problems` lists each with its place
+    ├── ConfigurationRefused a configuration file; `problems` lists each with line and key
     └── TemplateError        `position` is the first character's number, from 1
         └── MissingValue     the template is right, the data lacks `path`
 """
@@ -212,6 +213,28 @@ class RuleInvalid(DefinitionInvalid):
 
     def __init__(self, problems: Sequence[RuleProblem]) -> None:
         super().__init__("\n".join(f"{problem.where}: {problem.message}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """One mistake in a configuration file; `path` is such as `integrations[0].mappings[2].target`."""
+
+    line: int | None
+    path: str
+    message: str
+
+
+class ConfigurationRefused(DefinitionInvalid):
+    """A configuration file with mistakes; nothing of it was written."""
+
+    def __init__(self, file: str, problems: Sequence[FileProblem]) -> None:
+        lines = []
+        for one in problems:
+            place = f"{file}:{one.line}" if one.line else file
+            lines.append(f"{place}: {f'{one.path}: ' if one.path else ''}{one.message}")
+        super().__init__("\n".join(lines))
+        self.file = file
         self.problems = tuple(problems)
 
 
