@@ -24,6 +24,7 @@ from people.queries import Target
 Read = Callable[[Any], Any]
 _LONGEST_LONG_TEXT = 100_000
 _ID_LENGTH = 200
+_MEMBER = ("Member", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,7 @@ class Mapper:
             value = read(record)
             if value is not MISSING:
                 user.setdefault("custom", {})[target] = value
-        roles = None
-        if self._roles is not None:
-            found = self._roles(record)
-            if found is not None:
-                roles = [_clean_role((row.role, row.scope_id, row.scope)) for row in found]
+        roles = self._read_roles(record)
         outcome = "mapped"
         if self._keep is not None and not self._keep(
             {name: _or_none(read(record)) for name, read in self._filter_fields}
@@ -150,6 +147,15 @@ class Mapper:
             active=status != "deactivated",
             payload=payload.decode(),
         )
+
+    def _read_roles(self, record: Any) -> list[list[str]] | None:
+        """The roles of the record (M-29); `Member` where the vendor's folder has no rule."""
+        if self._roles is None:
+            return [list(_MEMBER)]
+        found = self._roles(record)
+        if found is None:
+            return None
+        return [_clean_role((row.role, row.scope_id, row.scope)) for row in found]
 
     def _safe_key(self, record: Any) -> str:
         """The record's e-mail for the issue, or its id when even that cannot be read."""

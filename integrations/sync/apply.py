@@ -52,7 +52,7 @@ def apply_plan(work: Work) -> None:
     _apply_key_moves(work, writing, planned)
     done = 0
     after = 0
-    while rows := _read(planned.filter(pk__gt=after)[:BATCH]):
+    while rows := _read(planned.filter(pk__gt=after), most=BATCH):
         after = rows[-1]["id"]
         done += len(rows)
         _apply_batch(work, writing, rows, done=done, total=total)
@@ -88,7 +88,7 @@ def _restore_keys(rows: Sequence[PlanRow]) -> None:
     update_rows(Person, ["email_key", "username_key"], keys)
 
 
-def _read(rows: QuerySet[PlannedChange]) -> list[PlanRow]:
+def _read(rows: QuerySet[PlannedChange], *, most: int | None = None) -> list[PlanRow]:
     """Rows in the order of the plan; their changes as the text that events get, and parsed."""
     found = list(
         rows.order_by("pk")
@@ -103,7 +103,7 @@ def _read(rows: QuerySet[PlannedChange]) -> list[PlanRow]:
             "manager_ref",
             "reason",
             "text",
-        )
+        )[:most]
     )
     for row in found:
         row["changes"] = orjson.loads(row["text"])

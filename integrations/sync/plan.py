@@ -209,7 +209,7 @@ def _plan_new(
                 one.external_id,
                 one.key,
                 "required_blank",
-                f"It has no {missing[0]}. Fill it in at {work.vendor.label}.",
+                f"It has no {' and no '.join(missing)}. Fill it in at {work.vendor.label}.",
                 field=missing[0],
             )
         )
