@@ -10,7 +10,22 @@ class RolecallConfig(AppConfig):
 
     def ready(self) -> None:
         from config.groups import make_groups
+        from config.logging import mask_uncaught_errors
 
+        mask_uncaught_errors()
+        _register_own_secrets()
         # Django tells only apps that have models, in their order: after the last of them every
         # permission exists.
         post_migrate.connect(make_groups, sender=apps.get_app_config("integrations"))
+
+
+def _register_own_secrets() -> None:
+    """The installation's own keys and passwords are kept out of the log as the vendors' are."""
+    from django.conf import settings
+
+    from people.masking import register_secret
+
+    own = [settings.SECRET_KEY, *settings.FERNET_KEYS, settings.EMAIL_HOST_PASSWORD]
+    own += [database["PASSWORD"] for database in settings.DATABASES.values()]
+    for secret in own:
+        register_secret(secret or "")

@@ -1,12 +1,15 @@
 """What every environment shares; each group stands under its documentation's address."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 
 from config.keys import load_keys
+from config.logging import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -62,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.sessions.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -121,6 +125,43 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# https://docs.djangoproject.com/en/5.2/topics/http/sessions/ (S-17: idle, and in all)
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_ABSOLUTE_AGE = 8 * 60 * 60
+SESSION_COOKIE_NAME = "rolecall_session"
+CSRF_COOKIE_NAME = "rolecall_csrf"
+
+# https://django-axes.readthedocs.io/en/latest/4_configuration.html (S-17)
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # nobody can lock out somebody else
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_TEMPLATE = "locked.html"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# https://django-csp.readthedocs.io/en/latest/configuration.html (S-14)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, UNSAFE_EVAL],  # the admin theme's Alpine evaluates its attributes
+        "style-src": [SELF, UNSAFE_INLINE],  # and the theme sets style attributes
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# https://docs.djangoproject.com/en/5.2/ref/middleware/#security-middleware
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# https://docs.djangoproject.com/en/5.2/topics/logging/
+LOGGING = logging_settings(env.str("LOG_LEVEL", default="INFO"))
+
 # https://docs.djangoproject.com/en/5.2/topics/i18n/
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -140,3 +181,4 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+WHITENOISE_MANIFEST_STRICT = False  # an error page must not fail for want of a collected file

@@ -1,22 +1,23 @@
 """Production: https only, and a refusal to start that names all that is missing."""
 
-import os
-
 from django.core.exceptions import ImproperlyConfigured
 
-_missing = [
-    name
-    for name in ("SECRET_KEY", "FERNET_KEYS", "DATABASE_URL", "ALLOWED_HOSTS", "PUBLIC_URL")
-    if not os.environ.get(name)
-]
-if _missing and not os.environ.get("SECRETS_FILE"):
+from .base import *
+
+_found = {
+    "SECRET_KEY": SECRET_KEY,
+    "FERNET_KEYS": FERNET_KEYS,
+    **{name: env.str(name, default="") for name in ("DATABASE_URL", "ALLOWED_HOSTS", "PUBLIC_URL")},
+}
+_missing = [name for name, value in _found.items() if not value]
+if _missing:
     raise ImproperlyConfigured(
         "Production settings do not start without these environment variables: "
         + ", ".join(_missing)
         + ". See .env.example for what each one means."
     )
-
-from .base import *
+if not PUBLIC_URL.startswith("https://"):
+    raise ImproperlyConfigured("PUBLIC_URL must begin with https:// in production settings.")
 
 EGRESS_ALLOW_HTTP = False
 
