@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
@@ -19,6 +19,11 @@ from django.core.paginator import Paginator
 from django.db import DataError, OperationalError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
+
+if TYPE_CHECKING:
+    _Paginator = Paginator[Any]
+else:
+    _Paginator = Paginator  # Django's class takes no parameter when the program runs
 
 _BIGGEST_ID = 2**63 - 1
 _LONGEST_SEARCH = 200
@@ -46,7 +51,7 @@ _BAD_VALUE = (
 _PLAIN_INITIAL = (models.CharField, models.TextField, models.IntegerField, models.BooleanField)
 
 
-class CappedPaginator(Paginator[Any]):
+class CappedPaginator(_Paginator):
     """Counts no further than `cap`: a page costs the same in a table of any size."""
 
     cap = 10_000
