@@ -1,0 +1,220 @@
+"""Making what a configuration file says: read, check all of it, compare, then write at once."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from integrations import services
+from integrations.configuration.check import check_credentials, check_fields, check_variables
+from integrations.configuration.check_integrations import Surroundings, check_integration
+from integrations.configuration.differences import Secrets, changes, find_secrets
+from integrations.configuration.parse import parse
+from integrations.configuration.problems import Path, Problems
+from integrations.configuration.reader import MAX_BYTES
+from integrations.configuration.receipt import Change, Receipt
+from integrations.configuration.world import (
+    Wishes,
+    World,
+    read_wishes,
+    read_world,
+)
+from integrations.configuration.write import (
+    Author,
+    needs_another_look,
+    write_credentials,
+    write_field,
+    write_integration,
+    write_state,
+    write_variable,
+)
+from integrations.errors import ConfigurationRefused, FileProblem, NotReady
+from integrations.models import Integration
+from people.errors import FieldInvalid
+from people.models import CustomField
+from people.queries import Target
+
+
+def apply_file(path: FilePath | str, *, by: str, plan: bool = False) -> Receipt:
+    """Make what the file says; with `plan` only say what would change. Safe to repeat.
+
+    Secrets in files are looked for beside this one. Raises ConfigurationRefused.
+    """
+    file = FilePath(path)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise ConfigurationRefused(str(path), [_about_file(f"cannot be read: {reason}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationRefused(str(path), [_about_file("is no UTF-8 text")]) from None
+    return apply_text(text, by=by, plan=plan, file=str(path), folder=file.parent)
+
+
+def _about_file(message: str) -> FileProblem:
+    return FileProblem(None, "", message)
+
+
+def apply_text(
+    text: str,
+    *,
+    by: str,
+    plan: bool = False,
+    file: str = "configuration",
+    folder: FilePath | None = None,
+) -> Receipt:
+    """Make what the text says, as `apply_file` does, in one transaction."""
+    parts, _document, problems = parse(text, file=file)
+    folder = folder or FilePath.cwd()
+    if plan:
+        receipt, _work = _prepare(parts, folder, problems)
+        return Receipt(receipt.changes, receipt.notes, planned=True)
+    try:
+        with transaction.atomic():
+            receipt, work = _prepare(parts, folder, problems)
+            if receipt.changes:
+                _write(work, _author(by), problems)
+    except IntegrityError:
+        raise ConfigurationRefused(
+            file,
+            [_about_file("Somebody changed the same things at the same moment; apply it again.")],
+        ) from None
+    return receipt
+
+
+def _author(by: str) -> Author:
+    return Author(by, User.objects.filter(**{User.USERNAME_FIELD: by}).first())
+
+
+class _Work:
+    """What was checked and is to be written."""
+
+    def __init__(
+        self,
+        wishes: Wishes,
+        world: World,
+        secrets: dict[str, Secrets],
+        found: list[tuple[Change, Any]],
+    ) -> None:
+        self.wishes, self.world, self.secrets, self.found = wishes, world, secrets, found
+
+
+def _prepare(parts: Any, folder: FilePath, problems: Problems) -> tuple[Receipt, _Work]:
+    """Check and compare everything. Raises ConfigurationRefused with every mistake."""
+    world = read_world()
+    wishes = read_wishes(parts, world, problems)
+    check_variables(wishes.variables, problems)
+    check_fields(wishes.fields, problems)
+    for credentials in wishes.credentials:
+        check_credentials(credentials, world, problems)
+    secrets = {one.key: find_secrets(one, folder, problems) for one in wishes.credentials}
+    around = _surroundings(wishes, world, secrets)
+    remarks = [
+        remark
+        for wish in wishes.integrations
+        for remark in check_integration(wish, around, problems)
+    ]
+    problems.refuse_if_any()
+    found = list(changes(wishes, world, secrets))
+    notes = [note for one in secrets.values() for note in one.notes]
+    receipt = Receipt(tuple(change for change, _about in found), (*notes, *remarks))
+    return receipt, _Work(wishes, world, secrets, found)
+
+
+def _surroundings(wishes: Wishes, world: World, secrets: dict[str, Secrets]) -> Surroundings:
+    targets = dict(world.targets)
+    for object_, wish in wishes.fields:
+        if object_ == CustomField.Object.PERSON:
+            wanted = wish.wanted
+            targets[wish.key] = Target(
+                key=wish.key,
+                label=wanted["label"],
+                type=wanted["type"],
+                max_length=320 if wanted["unique"] else None,
+                may_be_sync_key=wanted["unique"],
+                custom=True,
+            )
+    in_file = {one.key for one in wishes.integrations}
+    return Surroundings(
+        world=world,
+        variables={**world.variables, **wishes.variables},
+        targets=targets,
+        credentials={one.key: one for one in wishes.credentials},
+        with_secrets=frozenset(
+            {name for name, one in secrets.items() if one.names}
+            | {name for name, row in world.credentials.items() if row.hints}
+        ),
+        status_owners=frozenset(
+            {
+                one.key
+                for one in wishes.integrations
+                if one.wanted["state"] != Integration.State.DRAFT
+                and any(mapping["target"] == "status" for mapping in one.wanted["mappings"])
+            }
+            | {
+                name
+                for name, row in world.integrations.items()
+                if name not in in_file
+                and row.state != Integration.State.DRAFT
+                and any(mapping.target == "status" for mapping in row.mappings.all())
+            }
+        ),
+    )
+
+
+def _write(work: _Work, author: Author, problems: Problems) -> None:
+    """Write in the order of the sections, so that what is named exists. Raises as `apply_text`."""
+    owners = services.field_owners()
+    again: set[int] = set()
+    for change, about in work.found:
+        if change.section == "variables":
+            write_variable(about, work.wishes.variables[about], author)
+        elif change.section == "credentials":
+            write_credentials(about, work.secrets[about.key], work.world.groups, author)
+        elif change.section == "integrations":
+            row = _write_integration(about, author, problems)
+            if needs_another_look(about):
+                again.add(row.pk)
+        else:
+            object_, wish = about
+            _write_field(object_, wish, problems)
+    new = {change.name for change, _about in work.found if change.is_new}
+    again |= _moved_owners(owners, new=new)
+    for integration in Integration.objects.filter(pk__in=again):
+        services.look_again(integration)
+
+
+def _write_field(object_: str, wish: Any, problems: Problems) -> None:
+    try:
+        write_field(object_, wish)
+    except FieldInvalid as problem:
+        problems.add((*wish.path, problem.field), str(problem))
+        problems.refuse_if_any()
+
+
+def _write_integration(wish: Any, author: Author, problems: Problems) -> Integration:
+    row = write_integration(wish, author)
+    try:
+        write_state(wish, row, author)
+    except NotReady as mistakes:
+        for one in mistakes.problems:
+            path: Path = (*wish.path, *one.field.split("."))
+            problems.add(path, one.message)
+        problems.refuse_if_any()
+    return row
+
+
+def _moved_owners(before: dict[str, services.FieldOwner], *, new: set[str]) -> set[int]:
+    """Integrations that gained or lost a field (M-1, M-6); new ones look at everything anyway."""
+    after = services.field_owners()
+    moved: set[int] = set()
+    for target in {**before, **after}:
+        old, now = before.get(target), after.get(target)
+        if (old and old.integration_id) != (now and now.integration_id):
+            moved |= {one.integration_id for one in (old, now) if one and one.name not in new}
+    return moved
