@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from integrations.sandbox.faults import Fault, FaultBook
 from integrations.sandbox.ledger import RequestLog
 from integrations.sandbox.messages import Answer, Request
-from integrations.sandbox.vendor import StateChange, UnknownRecordError, VendorSide
+from integrations.sandbox.vendor import RefusedError, StateChange, UnknownRecordError, VendorSide
 
 FAULTS = TypeAdapter(list[Fault])
 
@@ -62,6 +62,8 @@ def control(sandbox: Controlled, request: Request) -> Answer:
         return Answer.of({"error": f"The sandbox answers {known}"}, status=404)
     try:
         return Answer.of(call(sandbox, request) or {"ok": True})
+    except RefusedError as refused:
+        return refused.answer
     except ValidationError as error:
         return Answer.of({"error": _sentences(error)}, status=400)
     except (UnknownRecordError, ValueError, TypeError, KeyError) as error:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from integrations.sandbox.messages import Request
+from integrations.sandbox.poison import POISON
 
 Kind = Literal[
     "status",
@@ -81,9 +82,19 @@ class Fault(BaseModel):
     @field_validator("path")
     @classmethod
     def _path_compiles(cls, path: str | None) -> str | None:
-        if path is not None:
-            re.compile(path)
+        try:
+            re.compile(path or "")
+        except re.error as error:
+            raise ValueError(f"{path!r} is no regular expression: {error}") from error
         return path
+
+    @field_validator("only")
+    @classmethod
+    def _poison_is_known(cls, only: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(only) - set(POISON))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: known are {', '.join(POISON)}")
+        return only
 
     def raw_body(self) -> bytes:
         """The body to send, from text or base64."""

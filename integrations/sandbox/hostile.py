@@ -24,6 +24,7 @@ def hostile_answers(vendor_path: str, seed: int, count: int) -> Iterator[tuple[s
 
     `vendor_path` is a vendor and a path of its API: `aha/users`, `bamboohr/reports/custom`.
     The names are `<kind>-<number>`; every kind comes up before one comes up again.
+    A kind that finds nothing to spoil in this path is replaced by `truncated`.
     """
     good = good_body(vendor_path, seed)
     kinds = [*ON_TEXT, *ON_STRUCTURE, *(f"value_{name}" for name in POISON)]
@@ -33,6 +34,9 @@ def hostile_answers(vendor_path: str, seed: int, count: int) -> Iterator[tuple[s
         kind = kinds[number % len(kinds)]
         draw = random.Random(f"{seed}:{vendor_path}:{number}")  # noqa: S311 - as above
         content_type, body = _made(kind, draw, good)
+        if (content_type, body) == (JSON, good):
+            kind = "truncated"
+            content_type, body = _made(kind, draw, good)
         yield f"{kind}-{number}", content_type, body
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from integrations.sandbox.poison import main_rows, somewhere, walk
 
 MANY = 20_000
-OTHER_TYPES = (None, True, 0, -1, 1.5, 2**63, "", "x", [], {}, [[]], {"a": 1})
+OTHER_TYPES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 2**63, "", "x", [], {}, [[]], {"a": 1})
 STRANGE_DATES = (
     "0000-00-00",
     "2026-02-30",

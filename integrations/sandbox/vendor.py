@@ -159,8 +159,12 @@ class VendorSide(ABC):
         """The answer when the account (sub-domain) does not exist."""
 
     @abstractmethod
+    def has_record(self, record_id: str) -> bool:
+        """Whether there is a record with this id."""
+
+    @abstractmethod
     def change_record(self, change: RecordChange) -> None:
-        """Set values of a record; raises `UnknownRecordError`."""
+        """Set values of a record that there is."""
 
     @abstractmethod
     def add_record(self, values: dict[str, Any]) -> str:
@@ -168,7 +172,7 @@ class VendorSide(ABC):
 
     @abstractmethod
     def delete_record(self, record_id: str) -> None:
-        """Take a record away as if it had never been; raises `UnknownRecordError`."""
+        """Take a record away that there is; only the vendor's list of deletions keeps it."""
 
     @abstractmethod
     def kept(self) -> dict[str, Any]:
@@ -267,9 +271,13 @@ class VendorSide(ABC):
         self.world.commit(self.name, op=op, key=key, target=target, names=names)
 
     def apply(self, change: StateChange) -> list[str]:
-        """Change the world from outside; ids of added records. Raises `UnknownRecordError`."""
+        """Change the world from outside; ids of added records.
+
+        Raises `UnknownRecordError` or `ValueError` before anything is changed.
+        """
         with self.lock:
-            self._apply_settings(change.settings)
+            self._check(change)
+            self.settings.update(change.settings)
             for one in change.change:
                 self.change_record(one)
             for record_id in change.delete:
@@ -277,14 +285,17 @@ class VendorSide(ABC):
             self.version += 1
             return [self.add_record(values) for values in change.add]
 
-    def _apply_settings(self, settings: Settings) -> None:
-        for name, value in settings.items():
+    def _check(self, change: StateChange) -> None:
+        for name in change.settings:
             if name not in self.settings:
                 known = ", ".join(sorted(self.settings))
                 raise UnknownRecordError(f"{self.name} has no setting {name!r}; it has {known}")
-            if name == "today" and value is not None:
-                date.fromisoformat(value)
-        self.settings.update(settings)
+        today = change.settings.get("today")
+        if today is not None:
+            date.fromisoformat(today)
+        for record_id in [*(one.id for one in change.change), *change.delete]:
+            if not self.has_record(record_id):
+                raise UnknownRecordError(f"{self.name} has no record {record_id!r}")
 
     def dump(self) -> dict[str, Any]:
         """Settings and records as JSON types."""

@@ -15,7 +15,6 @@ from integrations.sandbox.vendor import (
     RecordChange,
     RefusedError,
     Settings,
-    UnknownRecordError,
     VendorSide,
     route,
 )
@@ -248,10 +247,11 @@ class Vendor(VendorSide):
         for user in self.accounts.outsiders() if self.users else ():
             self.users[user.id] = user
 
+    def has_record(self, record_id: str) -> bool:
+        return record_id in self.users
+
     def change_record(self, change: RecordChange) -> None:
-        user = self.users.get(change.id)
-        if user is None:
-            raise UnknownRecordError(f"{self.name} has no user {change.id!r}")
+        user = self.users[change.id]
         set_values(user, change.set)
         user.updated_at = self._now()
 
@@ -264,8 +264,7 @@ class Vendor(VendorSide):
         return user.id
 
     def delete_record(self, record_id: str) -> None:
-        if self.users.pop(record_id, None) is None:
-            raise UnknownRecordError(f"{self.name} has no user {record_id!r}")
+        del self.users[record_id]
 
     def kept(self) -> dict[str, Any]:
         return {

@@ -16,7 +16,6 @@ from integrations.sandbox.vendor import (
     RecordChange,
     RefusedError,
     Settings,
-    UnknownRecordError,
     VendorSide,
     route,
 )
@@ -381,10 +380,11 @@ class Vendor(VendorSide):
         book.employees[made.id] = made
         book.next_id = worker.number + 1
 
+    def has_record(self, record_id: str) -> bool:
+        return record_id in self.book.employees
+
     def change_record(self, change: RecordChange) -> None:
-        employee = self.book.employees.get(change.id)
-        if employee is None:
-            raise UnknownRecordError(f"{self.name} has no employee {change.id!r}")
+        employee = self.book.employees[change.id]
         set_values(self.book, employee, change.set, day=self.today())
         set_tables(self.book, employee, change)
         employee.changed = iso_moment(self.world.now())
@@ -398,8 +398,7 @@ class Vendor(VendorSide):
         return made.id
 
     def delete_record(self, record_id: str) -> None:
-        if self.book.employees.pop(record_id, None) is None:
-            raise UnknownRecordError(f"{self.name} has no employee {record_id!r}")
+        del self.book.employees[record_id]
         self.book.deleted[record_id] = iso_moment(self.world.now())
 
     def kept(self) -> dict[str, Any]:
