@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Self
 
 from integrations import templates
 from integrations.answers import Answer, RawAnswer
@@ -63,6 +63,16 @@ class VendorClient:
         self._limiter = limiter_for(access.credentials_id, self.vendor.manifest.rate)
         self._watch: Watch | None = None
         self._requests = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept alive; the client may be used again."""
+        self._transport.close()
 
     def call(
         self,

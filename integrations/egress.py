@@ -120,7 +120,7 @@ def _host_and_port(parts: SplitResult) -> tuple[str, int]:
         refuse("the host cannot be read")
     if ":" not in host and not _NAME.fullmatch(host):
         refuse("the host cannot be read")
-    return host, port or _PORTS[parts.scheme]
+    return host, _PORTS[parts.scheme] if port is None else port
 
 
 def _fits(host: str, pattern: str) -> bool:

@@ -67,6 +67,11 @@ class Vendor:
             name: one.normalise(str(typed.get(name) or "")) for name, one in self.inputs.items()
         }
 
+    def tenant_from(self, inputs: Mapping[str, str]) -> str | None:
+        """Give the account (M-1) where an input names it; None where only the vendor says it."""
+        named = self.manifest.tenant.input
+        return inputs[named] if named else None
+
     def base_url(self, inputs: Mapping[str, str]) -> str:
         """Give the base URL, version path included, for inputs that `read_inputs` gave."""
         return templates.render_url(self.manifest.base_url, inputs).rstrip("/")
@@ -175,7 +180,7 @@ def read_vendor(folder: Path, *, hooks_package: str = "integrations.vendors") ->
 
 
 def _describe(problem: ErrorDetails, document: Document) -> str:
-    keys: list[str | int] = list(problem["loc"])
+    keys = _without_kinds(list(problem["loc"]), document.data)
     context = problem.get("ctx", {})
     if "key" in context:
         keys.append(context["key"])
@@ -184,6 +189,20 @@ def _describe(problem: ErrorDetails, document: Document) -> str:
     line = document.line_of(keys)
     shown = ".".join(str(key) for key in keys) or "the file"
     return f"{f'line {line}: ' if line else ''}{shown}: {problem['msg']}"
+
+
+def _without_kinds(keys: list[str | int], tree: Any) -> list[str | int]:
+    """Leave out the kind of a part (`paging`), which pydantic puts among the keys."""
+    kept: list[str | int] = []
+    for key in keys:
+        if isinstance(tree, Mapping) and tree.get("kind") == key:
+            continue
+        kept.append(key)
+        try:
+            tree = tree[key]
+        except (KeyError, IndexError, TypeError):
+            tree = None
+    return kept
 
 
 def _mistakes(

@@ -77,6 +77,10 @@ class Transport:
             },
         }
 
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._adapter.close()
+
     def exchange(
         self,
         method: str,
@@ -145,22 +149,16 @@ class Transport:
     def _read(self, response: requests.Response) -> RawAnswer:
         """Read the body within the caps. Raises VendorError, and what urllib3 raises."""
         raw: BaseHTTPResponse = response.raw
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
-        shown = kind if kind in _KNOWN_TYPES or kind.endswith("+json") else ""
-        if kind and not shown:
-            shown = "another content type"
-        elif kind not in _KNOWN_TYPES and kind:
-            shown = "application/problem+json"
+        kind = _content_type(response.headers.get("Content-Type", ""))
         answer = RawAnswer(
-            response.status_code, CaseInsensitiveDict(response.headers), shown, bytearray()
+            response.status_code, CaseInsensitiveDict(response.headers), kind, bytearray()
         )
-        whole = False
         try:
             self._fill(answer, raw)
-            whole = True
-        finally:
-            if not whole:
-                raw.close()
+        except BaseException:
+            raw.close()  # what is left unread must not be taken for the next answer
+            raise
+        raw.release_conn()
         return answer
 
     def _fill(self, answer: RawAnswer, raw: BaseHTTPResponse) -> None:
@@ -188,6 +186,14 @@ class Transport:
                 f"(status {answer.status}); it was not read.",
                 status=answer.status,
             )
+
+
+def _content_type(header: str) -> str:
+    """Give a content type that may be shown and kept."""
+    kind = header.partition(";")[0].strip().casefold()
+    if not kind or kind in _KNOWN_TYPES:
+        return kind
+    return "application/problem+json" if kind.endswith("+json") else "another content type"
 
 
 def _refuse(why: str) -> NoReturn:

@@ -24,9 +24,13 @@ def _shown(value: Any) -> str:
     return f'"{text[:_SHOWN]}…"' if len(text) > _SHOWN else f'"{text}"'
 
 
+def _is_no_date(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and (not value or value in _NO_DATES))
+
+
 def read_date(value: Any) -> date | None:
     """Read a date; of a time stamp the day as it is written. Raises TransformFailed."""
-    if value is None or value == "" or value in _NO_DATES:
+    if _is_no_date(value):
         return None
     if isinstance(value, datetime):
         return value.date()
@@ -50,7 +54,7 @@ def read_datetime(value: Any) -> datetime | None:
 
     Raises TransformFailed.
     """
-    if value is None or value == "" or value in _NO_DATES:
+    if _is_no_date(value):
         return None
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -97,7 +101,10 @@ def read_integer(value: Any) -> int | None:
 
 
 def read_text(value: Any) -> str | None:
-    """Give a value as text: true/false, ISO dates, JSON for lists and objects."""
+    """Give a value as text: true/false, ISO dates, JSON for lists and objects.
+
+    Raises TransformFailed for a list or object that cannot be written.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -105,7 +112,10 @@ def read_text(value: Any) -> str | None:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Mapping | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        try:
+            return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:
+            raise TransformFailed("The list or object cannot be written as text.") from None
     return str(value)
 
 

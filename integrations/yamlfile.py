@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 _MAX_CHARACTERS = 5_000_000
+_MAX_DEPTH = 50
 
 
 class YamlInvalid(Exception):
@@ -48,11 +49,7 @@ def read_yaml(text: str) -> Document:
     if len(text) > _MAX_CHARACTERS:
         raise YamlInvalid("the file is too long", None)
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                mark = event.start_mark
-                line = mark.line + 1 if mark else None
-                raise YamlInvalid("aliases (*name) are not used here", line)
+        _refuse_aliases_and_depth(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_double_keys(root)
         return Document(yaml.safe_load(text), root)
@@ -61,8 +58,20 @@ def read_yaml(text: str) -> Document:
         raise YamlInvalid(problem.problem or "bad YAML", mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, ValueError) as problem:
         raise YamlInvalid(f"bad YAML: {problem}", None) from None
-    except RecursionError:
-        raise YamlInvalid("the file is nested too deep", None) from None
+
+
+def _refuse_aliases_and_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if isinstance(event, yaml.AliasEvent):
+            raise YamlInvalid("aliases (*name) are not used here", line)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise YamlInvalid(f"nested more than {_MAX_DEPTH} deep", line)
 
 
 def _refuse_double_keys(node: yaml.Node | None) -> None:
