@@ -6,3 +6,11 @@ from django.apps import AppConfig
 class IntegrationsConfig(AppConfig):
     name = "integrations"
     verbose_name = "Configuration"
+
+    def ready(self) -> None:
+        """Tell people, an app below that knows no integrations, who owns and who uses a field."""
+        from integrations.services import field_owners, mappings_that_use
+        from people import fields, visibility
+
+        visibility.field_owner_provider = field_owners
+        fields.used_by_providers.append(mappings_that_use)

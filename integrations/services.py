@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from integrations import templates
@@ -20,9 +21,16 @@ from integrations.errors import (
     TemplateError,
     VendorError,
 )
-from integrations.models import Credentials, GlobalVariable, Integration, SyncRun
+from integrations.models import (
+    Credentials,
+    FieldMapping,
+    GlobalVariable,
+    Integration,
+    SyncRun,
+)
 from integrations.registry import get_vendor
 from integrations.secrets import open_sealed
+from people.models import CustomField
 from people.queries import person_targets
 from saas.models import Application
 
@@ -263,8 +271,6 @@ def pause(integration: Integration, *, by: str) -> None:
 
 def look_again(integration: Integration) -> None:
     """Count a change of mappings, filters, preference or ownership (M-1): one query."""
-    from django.db.models import F
-
     Integration.objects.filter(pk=integration.pk).update(
         revision=F("revision") + 1, updated_at=timezone.now()
     )
@@ -311,8 +317,6 @@ class FieldOwner:
 
 def field_owners() -> dict[str, FieldOwner]:
     """The owner of each mapped people field: lowest priority number, then the older. One query."""
-    from integrations.models import FieldMapping
-
     rows = (
         FieldMapping.objects.exclude(integration__state=Integration.State.DRAFT)
         .order_by("-integration__priority", "-integration_id")
@@ -322,3 +326,13 @@ def field_owners() -> dict[str, FieldOwner]:
         target: FieldOwner(target, integration_id, name, priority)
         for target, integration_id, name, priority in rows
     }
+
+
+def mappings_that_use(field: CustomField) -> list[str]:
+    """Sentences naming the integrations that map a custom field. One query."""
+    names = (
+        Integration.objects.filter(mappings__target=field.key)
+        .order_by("name")
+        .values_list("name", flat=True)
+    )
+    return [f'mapped by the integration "{name}"' for name in names]

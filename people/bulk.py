@@ -77,7 +77,7 @@ def _array_type(db_type: str) -> str:
 
 def clear_columns(model: type[models.Model], columns: Sequence[str], ids: Sequence[int]) -> None:
     """Set nullable `columns` to NULL, so that keys can change hands. One statement."""
-    model._default_manager.filter(pk__in=ids).update(**dict.fromkeys(columns))  # noqa: SLF001 - public
+    model._default_manager.filter(pk__among=ids).update(**dict.fromkeys(columns))  # noqa: SLF001 - public
 
 
 def reserve_ids(model: type[models.Model], count: int) -> list[int]:
@@ -108,11 +108,15 @@ def reserve_ids(model: type[models.Model], count: int) -> list[int]:
         return list(range(row[0] - count + 1, row[0] + 1))
 
 
-def analyse(model: type[models.Model]) -> None:
-    """Tell PostgreSQL's planner what the table holds now; nothing on SQLite."""
+def analyse(model: type[models.Model], columns: Sequence[str]) -> None:
+    """Tell PostgreSQL's planner what these columns hold now; nothing on SQLite. One statement.
+
+    A table that grew by a hundred thousand rows a moment ago is joined row by row without this.
+    """
     if connection.vendor == "postgresql":
+        names = ", ".join(f'"{column}"' for column in columns)
         with connection.cursor() as cursor:
-            cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+            cursor.execute(f'ANALYZE "{model._meta.db_table}" ({names})')
 
 
 def _for_sqlite(rows: Iterable[Row]) -> Iterable[list[Any]]:

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from people.jsontext import WholeJSONField
+
 
 class Department(models.Model):
     """A department, by its exact name; `name_key` finds near-duplicates."""
@@ -216,7 +218,7 @@ class Event(models.Model):
     run_id = models.BigIntegerField(null=True)
     actor = models.CharField(max_length=200, help_text="Who did it: a user, or an integration.")
     at = models.DateTimeField(default=timezone.now)
-    changes = models.JSONField(default=dict)
+    changes = WholeJSONField(default=dict)
     note = models.CharField(max_length=300, blank=True)
 
     class Meta:

@@ -143,18 +143,18 @@ def ensure_departments(names: Iterable[str]) -> dict[str, int]:
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    known = dict(Department.objects.filter(name__in=wanted).values_list("name", "id"))
+    known = dict(Department.objects.filter(name__among=wanted).values_list("name", "id"))
     new = [Department(name=name, name_key=name_key(name)) for name in wanted if name not in known]
     if new:
         Department.objects.bulk_create(new, ignore_conflicts=True)
-        known = dict(Department.objects.filter(name__in=wanted).values_list("name", "id"))
+        known = dict(Department.objects.filter(name__among=wanted).values_list("name", "id"))
     return known
 
 
 def near_duplicate_departments(names: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs (name, existing name) that differ only in case or spaces. One query."""
     keys = {name_key(name): name for name in names}
-    rows = Department.objects.filter(name_key__in=keys).values_list("name_key", "name")
+    rows = Department.objects.filter(name_key__among=keys).values_list("name_key", "name")
     return sorted({(keys[key], name) for key, name in rows if keys[key] != name})
 
 
@@ -202,7 +202,7 @@ _BLANK: dict[str, Any] = {
 def _lock_rows(ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     if not ids:
         return {}
-    rows = Person.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    rows = Person.objects.select_for_update().filter(pk__among=ids).order_by("pk")
     return {row["id"]: row for row in rows.values("id", *_COLUMNS)}
 
 
@@ -279,8 +279,8 @@ def _refuse_taken_keys(rows: dict[int, list[Any]], applied: Applied) -> None:
     emails = {row[_EMAIL_KEY]: i for i, row in rows.items() if row[_EMAIL_KEY]}
     usernames = {row[_USERNAME_KEY]: i for i, row in rows.items() if row[_USERNAME_KEY]}
     holders = (
-        Person.objects.filter(Q(email_key__in=emails) | Q(username_key__in=usernames))
-        .exclude(pk__in=rows)
+        Person.objects.filter(Q(email_key__among=emails) | Q(username_key__among=usernames))
+        .exclude(pk__among=rows)
         .values_list("pk", "email_key", "username_key")
     )
     for holder, email, username in holders:
@@ -372,7 +372,7 @@ def complete_events_without_manager(people: Iterable[int], writing: Writing) -> 
     Two statements and one per ten thousand events.
     """
     events = Event.objects.filter(
-        run_id=writing.run_id, object=CustomField.Object.PERSON, object_id__in=list(people)
+        run_id=writing.run_id, object=CustomField.Object.PERSON, object_id__among=list(people)
     )
     rows = []
     for pk, changes in events.values_list("pk", "changes"):

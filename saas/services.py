@@ -96,7 +96,7 @@ def _new_rows(
     old = [change.saas_user_id for change in changes if not change.is_new]
     current: dict[int, dict[str, Any]] = {}
     if old:
-        locked = SaaSUser.objects.select_for_update().filter(pk__in=old).order_by("pk")
+        locked = SaaSUser.objects.select_for_update().filter(pk__among=old).order_by("pk")
         current = {row["id"]: row for row in locked.values("id", *_COLUMNS)}
     rows: dict[int, list[Any]] = {}
     for change in changes:
@@ -166,7 +166,7 @@ def _write_roles(
     held: dict[int, dict[tuple[str, str], tuple[int, str, int]]] = {}
     old = [change.saas_user_id for change in changes if not change.is_new]
     if old:
-        rows = SaaSUserRole.objects.filter(saas_user__in=old, valid_to__isnull=True)
+        rows = SaaSUserRole.objects.filter(saas_user__among=old, valid_to__isnull=True)
         for pk, user, role, scope_id, scope, rank in rows.values_list(
             "pk", "saas_user_id", "role", "scope_id", "scope", "rank"
         ):
@@ -185,7 +185,7 @@ def _write_roles(
             elif known[1:] != (scope, rank):
                 mended.append((known[0], scope, rank))
     if ended:
-        SaaSUserRole.objects.filter(pk__in=ended).update(valid_to=writing.now)
+        SaaSUserRole.objects.filter(pk__among=ended).update(valid_to=writing.now)
     if added:
         insert_rows(SaaSUserRole, _ROLE_COLUMNS, added)
     update_rows(SaaSUserRole, ["scope", "rank"], mended)

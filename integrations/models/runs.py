@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.models.integration import Integration
+from people.jsontext import WholeJSONField
 
 
 class SyncRun(models.Model):
@@ -154,7 +155,7 @@ class PlannedChange(models.Model):
         max_length=330, blank=True, help_text="How the source names the manager: kind:value."
     )
     reason = models.CharField(max_length=500, blank=True)
-    changes = models.JSONField(default=dict)
+    changes = WholeJSONField(default=dict)
     moves_keys = models.BooleanField(default=False, help_text="Its e-mail or username changes.")
 
     class Meta:

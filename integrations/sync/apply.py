@@ -79,7 +79,7 @@ def _restore_keys(rows: Sequence[PlanRow]) -> None:
 
     left_out = Person.objects.filter(
         Q(email_key__isnull=True) & ~Q(email="") | Q(username_key__isnull=True) & ~Q(username=""),
-        pk__in=[row["target_id"] for row in rows],
+        pk__among=[row["target_id"] for row in rows],
     )
     keys = [
         (pk, email_key(email), username_key(username))
@@ -253,7 +253,7 @@ def _write_links(
 def _close_rows(work: Work, rows: Sequence[PlanRow], moved: Mapping[int, str]) -> None:
     """Mark the batch's rows as applied, or as left out with the reason. Up to three statements."""
     done = [row["id"] for row in rows if row["id"] not in moved]
-    PlannedChange.objects.filter(pk__in=done).update(state=State.APPLIED)
+    PlannedChange.objects.filter(pk__among=done).update(state=State.APPLIED)
     if not moved:
         return
     update_rows(
@@ -294,7 +294,7 @@ def _second_pass(work: Work, writing: Writing) -> None:
 def _set_managers(work: Work, writing: Writing, rows: Sequence[tuple[Any, ...]]) -> None:
     found = find_managers(work, {row[2] for row in rows})
     have = dict(
-        Person.objects.filter(pk__in=[row[1] for row in rows]).values_list("pk", "manager_id")
+        Person.objects.filter(pk__among=[row[1] for row in rows]).values_list("pk", "manager_id")
     )
     managers, missing = {}, []
     for _pk, person, reference, external_id, key in rows:
@@ -330,7 +330,9 @@ def _warn_about_cycles(work: Work) -> None:
     in_cycles = people_in_cycles(manager_of)
     if not in_cycles:
         return
-    emails = Person.objects.filter(pk__in=in_cycles).order_by("pk").values_list("email", flat=True)
+    emails = (
+        Person.objects.filter(pk__among=in_cycles).order_by("pk").values_list("email", flat=True)
+    )
     write_issues(
         work,
         [
@@ -365,16 +367,7 @@ def people_in_cycles(manager_of: Mapping[int, int | None]) -> set[int]:
 
 def _warn_about_departments(work: Work) -> None:
     """Report departments of this run that differ from others only in case or spaces (BB-30)."""
-    names = {
-        name
-        for name in Event.objects.filter(
-            run_id=work.run.pk, object="person", changes__has_key="department"
-        )
-        .values_list("changes__department__1", flat=True)
-        .distinct()
-        if name
-    }
-    for name, other in near_duplicate_departments(names):
+    for name, other in near_duplicate_departments(work.departments):
         work.warnings.append(
             f'The departments "{name}" and "{other}" differ only in case or spaces. '
             "If they are one, mend the name at the source."
@@ -425,5 +418,5 @@ def forget(work: Work, external_ids: Iterable[str]) -> None:
             integration=work.integration,
             link__vendor=work.vendor.key,
             link__tenant=work.tenant,
-            link__external_id__in=ids[start : start + BATCH],
+            link__external_id__among=ids[start : start + BATCH],
         ).update(hash="")

@@ -217,7 +217,7 @@ def _plan_new(
     if _taken(one, records, None, work, plan):
         return None, None
     person = for_new_person(one, records, work)
-    _warn(person, one, work, plan)
+    _note(person, one, work, plan)
     link = records.links.get(one.external_id)
     plan.rows.append(
         Row(
@@ -255,7 +255,7 @@ def _plan_known(
     if _taken(one, records, found.person_id, work, plan):
         return None if new_link else found.person_id, row["email"]
     person = for_known_person(one, row, records, work)
-    _warn(person, one, work, plan)
+    _note(person, one, work, plan)
     if person.removal:
         _removal(one, person.removal, found.person_id, link.id if link else None, work, plan)
     counted = work.counts["people"]
@@ -319,7 +319,10 @@ def _removal(
     )
 
 
-def _warn(person: PersonPlan, one: Staged, work: Work, plan: Plan) -> None:
+def _note(person: PersonPlan, one: Staged, work: Work, plan: Plan) -> None:
+    """Keep what is told at the end of the run: warnings, and the departments that it writes."""
+    if department := person.changes.get("department", (None, None))[1]:
+        work.departments.add(department)
     if person.warning is not None:
         plan.issues.append(person.warning)
         work.look_again.add(one.external_id)

@@ -116,7 +116,7 @@ def read_batch(work: Work, staged_ids: Sequence[int]) -> Records:
 
 def _read_staged(ids: Sequence[int]) -> list[Staged]:
     rows = (
-        StagedRecord.objects.filter(pk__in=ids)
+        StagedRecord.objects.filter(pk__among=ids)
         .order_by("pk")
         .values_list(
             "external_id",
@@ -148,7 +148,7 @@ def _read_staged(ids: Sequence[int]) -> list[Staged]:
 def links_by_external_id(work: Work, external_ids: Iterable[str]) -> dict[str, Link]:
     """The links of this vendor and tenant by external id. One query."""
     rows = RecordLink.objects.filter(
-        vendor=work.vendor.key, tenant=work.tenant, external_id__in=list(external_ids)
+        vendor=work.vendor.key, tenant=work.tenant, external_id__among=list(external_ids)
     ).values_list("id", "external_id", "person_id", "saas_user_id", "decision")
     return {row[1]: Link(*row) for row in rows}
 
@@ -157,7 +157,7 @@ def _read_candidates(records: Records) -> None:
     """People who hold a key of the batch: by e-mail, username, employee id, unique field, looks."""
     emails = {one.email_key for one in records.staged if one.email_key}
     usernames = {one.username_key for one in records.staged if one.username_key}
-    holders = Person.objects.filter(Q(email_key__in=emails) | Q(username_key__in=usernames))
+    holders = Person.objects.filter(Q(email_key__among=emails) | Q(username_key__among=usernames))
     for pk, email, username in holders.values_list("pk", "email_key", "username_key"):
         if email in emails:
             records.by_email[email] = pk
@@ -165,7 +165,7 @@ def _read_candidates(records: Records) -> None:
             records.by_username[username] = pk
     numbers = {one.employee_id for one in records.staged if one.employee_id}
     if numbers:
-        rows = Person.objects.filter(employee_id__in=numbers).values_list("employee_id", "pk")
+        rows = Person.objects.filter(employee_id__among=numbers).values_list("employee_id", "pk")
         for number, pk in rows:
             records.by_employee_id.setdefault(number, []).append(pk)
     _read_look_alikes(records, emails)
@@ -176,7 +176,7 @@ def _read_look_alikes(records: Records, emails: set[str]) -> None:
     drawn = {look_alike(email) or email: email for email in emails}
     foreign = {plain for plain, email in drawn.items() if plain != email}
     rows = Person.objects.filter(
-        Q(email_look_alike__in=drawn) | Q(email_key__in=foreign)
+        Q(email_look_alike__among=drawn) | Q(email_key__among=foreign)
     ).values_list("pk", "email_key", "email_look_alike")
     for pk, email, plain in rows:
         for shape in (plain, email):
@@ -192,7 +192,7 @@ def read_unique_values(records: Records, keys: Iterable[str]) -> None:
             for one in records.staged
             if one.people.get(key) is not None
         }
-        rows = UniqueValue.objects.filter(field__key=key, key__in=values)
+        rows = UniqueValue.objects.filter(field__key=key, key__among=values)
         for value, pk in rows.values_list("key", "person_id"):
             records.by_unique[key, value] = pk
 
@@ -209,7 +209,7 @@ def add_people(records: Records, ids: Iterable[int]) -> None:
     """Read people into the batch. One query, none for those that are there already."""
     missing = [pk for pk in ids if not records.people.get(pk)]
     if missing:
-        rows = Person.objects.filter(pk__in=missing).values(*_PERSON_COLUMNS)
+        rows = Person.objects.filter(pk__among=missing).values(*_PERSON_COLUMNS)
         records.people.update({row["id"]: row for row in rows})
 
 
@@ -218,13 +218,13 @@ def _read_links_of_people(work: Work, records: Records) -> None:
     if not records.people:
         return
     rows = RecordLink.objects.filter(
-        vendor=work.vendor.key, tenant=work.tenant, person__in=list(records.people)
+        vendor=work.vendor.key, tenant=work.tenant, person__among=list(records.people)
     ).values_list("id", "external_id", "person_id", "saas_user_id", "decision")
     for row in rows:
         link = Link(*row)
         records.links_of.setdefault(row[2], []).append(link)
     external_ids = [link.external_id for links in records.links_of.values() for link in links]
-    staged = StagedRecord.objects.filter(run=work.run.pk, external_id__in=external_ids)
+    staged = StagedRecord.objects.filter(run=work.run.pk, external_id__among=external_ids)
     for external_id, *listed in staged.values_list(
         "external_id", "active", "email_key", "username_key"
     ):
@@ -240,7 +240,7 @@ def read_active_emails(work: Work, records: Records) -> None:
     }
     if emails:
         rows = StagedRecord.objects.filter(
-            run=work.run.pk, email_key__in=emails, active=True, outcome="mapped"
+            run=work.run.pk, email_key__among=emails, active=True, outcome="mapped"
         )
         records.active_emails = set(rows.values_list("email_key", flat=True))
 
@@ -254,11 +254,11 @@ def _read_users(work: Work, records: Records, external_ids: list[str]) -> None:
     application = work.integration.application_id
     if not work.writes_users or application is None:
         return
-    rows = SaaSUser.objects.filter(application=application, external_id__in=external_ids)
+    rows = SaaSUser.objects.filter(application=application, external_id__among=external_ids)
     records.users = {row["external_id"]: row for row in rows.values(*_USER_COLUMNS)}
     if records.users:
         ids = [row["id"] for row in records.users.values()]
-        roles = SaaSUserRole.objects.filter(saas_user__in=ids, valid_to__isnull=True)
+        roles = SaaSUserRole.objects.filter(saas_user__among=ids, valid_to__isnull=True)
         for user, role, scope_id, scope in roles.order_by("rank", "id").values_list(
             "saas_user_id", "role", "scope_id", "scope"
         ):
@@ -273,7 +273,7 @@ def _read_managers(work: Work, records: Records) -> None:
     if not references:
         return
     found = find_managers(work, references)
-    emails = dict(Person.objects.filter(pk__in=set(found.values())).values_list("pk", "email"))
+    emails = dict(Person.objects.filter(pk__among=set(found.values())).values_list("pk", "email"))
     records.managers = {
         reference: (pk, emails.get(pk) or f"person {pk}") for reference, pk in found.items()
     }
@@ -296,7 +296,7 @@ def find_managers(work: Work, references: Iterable[str]) -> dict[str, int]:
         if values := by_kind.get(kind):
             seen: dict[str, list[int]] = {}
             wanted = {value.casefold() if kind == "email" else value: value for value in values}
-            rows = Person.objects.filter(**{f"{column}__in": wanted})
+            rows = Person.objects.filter(**{f"{column}__among": wanted})
             for value, pk in rows.values_list(column, "pk"):
                 seen.setdefault(value, []).append(pk)
             found |= {
@@ -320,7 +320,11 @@ def _managers_in_listing(work: Work, references: set[str]) -> dict[str, str]:
         }
         if values:
             rows = StagedRecord.objects.filter(
-                run=work.run.pk, outcome="mapped", **{f"{column}__in": values}
+                run=work.run.pk,
+                outcome="mapped",
+                email_key__isnull=False,
+                username_key__isnull=False,
+                **{f"{column}__among": values},
             )
             found |= {f"{kind}:{value}": key for value, key in rows.values_list(column, "key")}
     return found

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.client import VendorClient
 from integrations.mapping import Mapped, Mapper
-from integrations.models import StagedRecord
+from integrations.models import LinkState, RecordLink, StagedRecord
 from integrations.paths import parse_path
 from integrations.sync.work import BATCH, Work
 from people.bulk import analyse, insert_rows
@@ -57,7 +57,9 @@ def fetch_and_stage(work: Work, client: VendorClient, mapper: Mapper) -> None:
     work.counts["seen"] = seen + without_id
     _judge_listing(work, client, seen=seen, without_id=without_id)
     if seen >= _ANALYSE_FROM:
-        analyse(StagedRecord)
+        analyse(StagedRecord, ["run_id", "external_id", "hash"])
+        analyse(RecordLink, ["vendor", "tenant", "external_id"])
+        analyse(LinkState, ["link_id", "integration_id", "hash"])
 
 
 def _extra_fields(work: Work) -> list[str]:

@@ -57,6 +57,8 @@ class Work:
     counts: dict[str, Any] = field(default_factory=new_counts)
     warnings: list[str] = field(default_factory=list)
     complete: bool = False
+    # Department names that this run writes.
+    departments: set[str] = field(default_factory=set)
     # Records whose link state is to say "look again" after this run, by external id.
     look_again: set[str] = field(default_factory=set)
 
