@@ -7,7 +7,7 @@ from typing import Any
 import fernet_fields
 
 
-class EncryptedTextField(fernet_fields.EncryptedTextField):
+class EncryptedTextField(fernet_fields.EncryptedTextField):  # type: ignore[misc]  # untyped library
     """Encrypts with the first of FERNET_KEYS, opens with any of them.
 
     `bulk_update` and conditional updates hand an SQL expression to the field; the library would

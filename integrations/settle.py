@@ -64,7 +64,7 @@ def settle_issue(
 
 
 def _same_person(link: RecordLink, person_id: int | None) -> None:
-    person = Person.objects.filter(pk=person_id).first()
+    person = Person.objects.filter(pk=person_id).first() if person_id else None
     if person is None:
         raise CannotSettle("Choose the person that this record is.")
     if link.person_id not in (None, person.pk):

@@ -29,7 +29,7 @@ def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Iterabl
         else:
             marks = ", ".join(["%s"] * len(columns))
             sql = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - our own names
-            cursor.executemany(sql, _for_sqlite(rows))
+            cursor.executemany(sql, cast("Any", _for_sqlite(rows)))
 
 
 def _copy(cursor: CursorWrapper, sql: str, rows: Iterable[Row]) -> None:
@@ -54,7 +54,8 @@ def update_rows(model: type[models.Model], columns: Sequence[str], rows: Sequenc
         else:
             settings = ", ".join(f'"{column}" = %s' for column in columns)
             sql = f'UPDATE "{table}" SET {settings} WHERE "id" = %s'  # noqa: S608 - our own names
-            cursor.executemany(sql, _for_sqlite((*row[1:], row[0]) for row in rows))
+            moved = _for_sqlite((*row[1:], row[0]) for row in rows)
+            cursor.executemany(sql, cast("Any", moved))
 
 
 def _update_from_arrays(

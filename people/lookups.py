@@ -11,7 +11,7 @@ import orjson
 from django.db.models import Field, ForeignKey, Lookup
 
 
-class Among(Lookup):  # type: ignore[type-arg]  # not subscriptable at run time
+class Among(Lookup):
     """True where the column equals one of the values; none of them is null."""
 
     lookup_name = "among"
@@ -20,22 +20,19 @@ class Among(Lookup):  # type: ignore[type-arg]  # not subscriptable at run time
     def get_prep_lookup(self) -> list[Any]:
         return list(self.rhs)
 
-    def get_db_prep_lookup(self, value: Any, connection: Any) -> tuple[str, list[Any]]:
-        return "%s", [value]
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """`= ANY(array)`, which can use the column's index."""
         left, parameters = self.process_lhs(compiler, connection)
         output = self.lhs.output_field
         db_type = (output.target_field if output.is_relation else output).db_type(connection)
         kind = "bigint" if db_type in {"bigint", "integer"} else "text"
-        return f"{left} = ANY(%s::{kind}[])", [*parameters, self.rhs]
+        return f"{left} = ANY(%s::{kind}[])", (*parameters, self.rhs)
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """`IN` over a JSON list, for SQLite."""
         left, parameters = self.process_lhs(compiler, connection)
-        values = orjson.dumps(self.rhs).decode()
-        return f"{left} IN (SELECT value FROM json_each(%s))", [*parameters, values]
+        sql = f"{left} IN (SELECT value FROM json_each(%s))"  # noqa: S608 - a column of ours
+        return sql, (*parameters, orjson.dumps(self.rhs).decode())
 
 
 def register() -> None:

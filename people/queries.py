@@ -71,5 +71,5 @@ def person_targets() -> dict[str, Target]:
 
 
 def _label(key: str) -> str:
-    name = str(Person._meta.get_field(key).verbose_name)
+    name = str(getattr(Person._meta.get_field(key), "verbose_name", key))
     return name[:1].upper() + name[1:]

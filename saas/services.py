@@ -171,10 +171,12 @@ def _write_roles(
             "pk", "saas_user_id", "role", "scope_id", "scope", "rank"
         ):
             held.setdefault(user, {})[role, scope_id] = (pk, scope, rank)
-    added, ended, mended = [], [], []
+    added: list[tuple[Any, ...]] = []
+    ended: list[int] = []
+    mended: list[tuple[Any, ...]] = []
     for change in changes:
         has = held.get(change.saas_user_id, {})
-        wanted = {}
+        wanted: dict[tuple[str, str], tuple[str, int]] = {}
         for rank, row in enumerate(change.changes["roles"][1] or []):
             wanted.setdefault((row["role"], row["scope_id"]), (row["scope"], rank))
         ended.extend(pk for key, (pk, _scope, _rank) in has.items() if key not in wanted)

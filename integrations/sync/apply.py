@@ -90,7 +90,7 @@ def _restore_keys(rows: Sequence[PlanRow]) -> None:
 
 def _read(rows: QuerySet[PlannedChange], *, most: int | None = None) -> list[PlanRow]:
     """Rows in the order of the plan; their changes as the text that events get, and parsed."""
-    found = list(
+    chosen = (
         rows.order_by("pk")
         .annotate(text=Cast("changes", TextField()))
         .values(
@@ -105,9 +105,7 @@ def _read(rows: QuerySet[PlannedChange], *, most: int | None = None) -> list[Pla
             "text",
         )[:most]
     )
-    for row in found:
-        row["changes"] = orjson.loads(row["text"])
-    return found
+    return [{**row, "changes": orjson.loads(row["text"])} for row in chosen]
 
 
 def _apply_batch(
@@ -330,9 +328,7 @@ def _warn_about_cycles(work: Work) -> None:
     in_cycles = people_in_cycles(manager_of)
     if not in_cycles:
         return
-    emails = (
-        Person.objects.filter(pk__among=in_cycles).order_by("pk").values_list("email", flat=True)
-    )
+    people = Person.objects.filter(pk__among=in_cycles).order_by("pk")
     write_issues(
         work,
         [
@@ -344,7 +340,7 @@ def _warn_about_cycles(work: Work) -> None:
                 field="manager",
                 warning=True,
             )
-            for email in emails
+            for email in people.values_list("email", flat=True)
         ],
     )
 

@@ -28,7 +28,7 @@ class PersonPlan:
 
     @property
     def reactivates(self) -> bool:
-        return self.changes.get("status", [None, None])[1] == Person.Status.ACTIVE
+        return bool(self.changes.get("status", [None, None])[1] == Person.Status.ACTIVE)
 
 
 def for_new_person(one: Staged, records: Records, work: Work) -> PersonPlan:

@@ -130,16 +130,16 @@ def _read_staged(ids: Sequence[int]) -> list[Staged]:
         )
     )
     staged = []
-    for *columns, payload in rows:
-        content = orjson.loads(payload)
+    for row in rows:
+        content = orjson.loads(row[-1])
         staged.append(
             Staged(
-                *columns,
-                content.get("p") or {},
-                content.get("u") or {},
-                content.get("r"),
-                content.get("s"),
-                content.get("i"),
+                *row[:-1],
+                people=content.get("p") or {},
+                user=content.get("u") or {},
+                roles=content.get("r"),
+                status=content.get("s"),
+                problem=content.get("i"),
             )
         )
     return staged
@@ -225,10 +225,10 @@ def _read_links_of_people(work: Work, records: Records) -> None:
         records.links_of.setdefault(row[2], []).append(link)
     external_ids = [link.external_id for links in records.links_of.values() for link in links]
     staged = StagedRecord.objects.filter(run=work.run.pk, external_id__among=external_ids)
-    for external_id, *listed in staged.values_list(
+    for external_id, active, email, username in staged.values_list(
         "external_id", "active", "email_key", "username_key"
     ):
-        records.listed[external_id] = Listed(*listed)
+        records.listed[external_id] = Listed(active, email, username)
 
 
 def read_active_emails(work: Work, records: Records) -> None:
@@ -242,7 +242,9 @@ def read_active_emails(work: Work, records: Records) -> None:
         rows = StagedRecord.objects.filter(
             run=work.run.pk, email_key__among=emails, active=True, outcome="mapped"
         )
-        records.active_emails = set(rows.values_list("email_key", flat=True))
+        records.active_emails = {
+            email for email in rows.values_list("email_key", flat=True) if email
+        }
 
 
 def _person_of(records: Records, one: Staged) -> int | None:
@@ -307,7 +309,7 @@ def find_managers(work: Work, references: Iterable[str]) -> dict[str, int]:
 
 def _managers_in_listing(work: Work, references: set[str]) -> dict[str, str]:
     """References to records of this listing, whose person comes with this run. Three queries."""
-    found = {}
+    found: dict[str, str] = {}
     for kind, column in (
         ("external_id", "external_id"),
         ("employee_id", "employee_id"),
