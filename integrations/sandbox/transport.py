@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 LARGEST_BODY = 20 * 1024**2
 LONGEST_SILENCE = 3_600.0
 DRIPS = 50
+LARGE = 64 * 1024  # bytes of a body that is not copied behind its head
 
 
 class Served(World, Controlled, Protocol):
@@ -142,17 +143,21 @@ class _Handler(BaseHTTPRequestHandler):
         elif delivery.drip is not None:
             self._drip(delivery.answer, delivery.drip)
         elif delivery.cut:
-            packet = self._packet(delivery.answer, close=False)
-            self.close_connection = True
-            self.wfile.write(packet[: len(packet) - len(delivery.answer.body) // 2])
+            self._cut(delivery.answer)
         else:
             self._send(delivery.answer)
 
     def _send(self, answer: Answer, *, close: bool = False) -> None:
         self.close_connection = self.close_connection or close
-        self.wfile.write(self._packet(answer, close=self.close_connection))
+        head = self._head(answer, close=self.close_connection)
+        body = b"" if self.command == "HEAD" else answer.body
+        if len(body) < LARGE:
+            self.wfile.write(head + body)
+        else:
+            self.wfile.write(head)
+            self.wfile.write(body)
 
-    def _packet(self, answer: Answer, *, close: bool) -> bytes:
+    def _head(self, answer: Answer, *, close: bool) -> bytes:
         try:
             phrase = HTTPStatus(answer.status).phrase
         except ValueError:
@@ -165,20 +170,23 @@ class _Handler(BaseHTTPRequestHandler):
         lines.extend(f"{name}: {value}" for name, value in answer.headers.items())
         if close:
             lines.append("Connection: close")
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        return head if self.command == "HEAD" else head + answer.body
+        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
     def _drip(self, answer: Answer, seconds: float) -> None:
         """Send the head at once and the body in small pieces over so many seconds."""
-        packet = self._packet(answer, close=False)
-        head = len(packet) - len(answer.body)
-        self.wfile.write(packet[:head])
+        self.wfile.write(self._head(answer, close=False))
         step = max(1, len(answer.body) // DRIPS)
-        for start in range(head, len(packet), step):
+        for start in range(0, len(answer.body), step):
             if self.server.sandbox.stopping.wait(seconds / DRIPS):
                 self.close_connection = True
                 return
-            self.wfile.write(packet[start : start + step])
+            self.wfile.write(answer.body[start : start + step])
+
+    def _cut(self, answer: Answer) -> None:
+        """Announce the whole body, send half of it, close."""
+        head = self._head(answer, close=False)
+        self.close_connection = True
+        self.wfile.write(head + answer.body[: len(answer.body) // 2])
 
     def _stay_silent(self, seconds: float) -> None:
         """Answer nothing until the client goes away, the time is over or the sandbox stops."""

@@ -4,8 +4,7 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import orjson
@@ -14,7 +13,6 @@ from integrations.sandbox.messages import JSON, Answer, Request
 from integrations.sandbox.people import Worker, iso_moment
 from integrations.sandbox.vendor import (
     RecordChange,
-    RefusedError,
     Settings,
     VendorSide,
     route,
@@ -24,11 +22,18 @@ from integrations.vendors.bamboohr.sandbox_book import (
     Book,
     Sight,
     checked_fields,
-    moment,
+    json_object,
 )
-from integrations.vendors.bamboohr.sandbox_formats import REPORT_TYPES, XML, as_xml, report_in
+from integrations.vendors.bamboohr.sandbox_formats import XML, as_xml
 from integrations.vendors.bamboohr.sandbox_listing import list_employees
 from integrations.vendors.bamboohr.sandbox_records import FIELDS, Employee, View, employee_of
+from integrations.vendors.bamboohr.sandbox_reports import (
+    changed_rows,
+    changes,
+    directory,
+    json_rows,
+    read_report,
+)
 from integrations.vendors.bamboohr.sandbox_tables import all_rows, put_row, rows_of
 from integrations.vendors.bamboohr.sandbox_writes import (
     check_values,
@@ -39,22 +44,6 @@ from integrations.vendors.bamboohr.sandbox_writes import (
 
 SUBDOMAIN = "acme"
 ROWS_PER_WORKER = 5
-CHUNK = 2_000
-CHANGE_TYPES = ("inserted", "updated", "deleted", "all")
-DIRECTORY_FIELDS = (
-    "displayName",
-    "firstName",
-    "lastName",
-    "preferredName",
-    "jobTitle",
-    "workPhone",
-    "mobilePhone",
-    "workEmail",
-    "department",
-    "location",
-    "division",
-    "supervisor",
-)
 REPORT_SAMPLE = tuple(alias for alias in FIELDS if alias not in {"ssn", "payRate"})
 
 
@@ -162,49 +151,12 @@ class Vendor(VendorSide):
 
     @route("POST", "/reports/custom")
     def report(self, request: Request) -> Answer:
-        """All employees, active or not, in one answer; what is unknown is left out with 200."""
-        kind = self._report_kind(request)
-        if request.header("content-type") != JSON:
-            return Answer.nothing(400, X_BambooHR_Error_Message="Malformed XML")
-        wanted = _json_object(request)
-        sight = self.sight(request)
-        columns = sight.allowed(checked_fields(wanted.get("fields")))
-        employees = _filtered(sight, wanted.get("filters") or {})
-        title = str(wanted.get("title") or "")
-        if kind != "json":
-            rows = [sight.values(one, columns) for one in employees]
-            body = report_in(kind, title, list(columns), rows)
-            return Answer(body=body, content_type=REPORT_TYPES[kind])
-        head = {
-            "title": title,
-            "fields": [
-                {"id": name, "type": column.type, "name": column.name}
-                for name, column in columns.items()
-            ],
-        }
-        key = (sight.view.only_current, request.body)
-        body = self._rendered(
-            key,
-            lambda: (
-                orjson.dumps(head)[:-1]
-                + b',"employees":['
-                + _json_rows(sight.values(one, columns) for one in employees)
-                + b"]}"
-            ),
-        )
-        return Answer(body=body)
-
-    def _report_kind(self, request: Request) -> str:
-        """The format; 404 when neither `format` nor Accept names one exactly."""
-        kind = request.parameter("format")
-        if kind is not None:
-            if kind.lower() not in REPORT_TYPES:
-                raise RefusedError(Answer.nothing(404, X_BambooHR_Error_Message="Bad format"))
-            return kind.lower()
-        for name, content_type in REPORT_TYPES.items():
-            if request.header("accept") == content_type:
-                return name
-        raise RefusedError(Answer.nothing(404, X_BambooHR_Error_Message="Bad format"))
+        """All employees, active or not, in one answer."""
+        report = read_report(request, self.sight(request))
+        if report.kind != "json":
+            return report.in_another_format()
+        key = (report.sight.view.only_current, request.body)
+        return Answer(body=self._rendered(key, report.json))
 
     def _rendered(self, key: tuple[Any, ...], render: Callable[[], bytes]) -> bytes:
         """The body, kept while nothing changes: rendering 100,000 rows takes a second."""
@@ -223,59 +175,22 @@ class Vendor(VendorSide):
         return list_employees(self.sight(request), request, base_url=url)
 
     @route("GET", "/employees/directory")
-    def directory(self, request: Request) -> Answer:
+    def shared_directory(self, request: Request) -> Answer:
         """Active employees with the few fields that the company shares."""
         if not self.settings["directory_shared"]:
             return Answer.nothing(403, X_BambooHR_Error_Message="The directory is not shared")
-        sight = self.sight(request)
-        columns = sight.allowed(DIRECTORY_FIELDS)
-        rows = [
-            {
-                **sight.values(one, columns),
-                "photoUploaded": False,
-                "photoUrl": "https://images.example/initials.png",
-                "canUploadPhoto": 0,
-            }
-            for one in sight.employees()
-            if sight.view.is_active(one)
-        ]
-        if not rows:
-            return self.not_found(request)
-        listed = [{"id": name, "type": c.type, "name": c.name} for name, c in columns.items()]
-        return Answer.of({"fields": listed, "employees": rows})
+        shared = directory(self.sight(request))
+        return Answer.of(shared) if shared["employees"] else self.not_found(request)
 
     @route("GET", "/employees/changed")
     def changed(self, request: Request) -> Answer:
         """Who changed since; an empty map is written `[]`, as PHP does."""
-        since = moment(request.parameter("since"))
-        kind = request.parameter("type") or "all"
-        if kind not in CHANGE_TYPES:
-            return Answer.nothing(400, X_BambooHR_Error_Message="Invalid type")
-        found: dict[str, dict[str, str]] = {}
-        for one in self.sight(request).employees():
-            if moment(one.changed) >= since:
-                action = "Inserted" if moment(one.created) >= since else "Updated"
-                found[one.id] = {"id": one.id, "action": action, "lastChanged": one.changed}
-        for gone, when in self.book.deleted.items():
-            if moment(when) >= since:
-                found[gone] = {"id": gone, "action": "Deleted", "lastChanged": when}
-        if kind != "all":
-            found = {key: row for key, row in found.items() if row["action"].lower() == kind}
-        latest = max((row["lastChanged"] for row in found.values()), default=iso_moment(since))
-        return Answer.of({"latest": latest, "employees": found or []})
+        return Answer.of(changes(self.sight(request), request))
 
     @route("GET", "/employees/changed/tables/{table}")
     def changed_table(self, request: Request, table: str) -> Answer:
         """All rows of every employee who changed since."""
-        since = moment(request.parameter("since"))
-        sight = self.sight(request)
-        rows_of(sight, Employee(id="", first_name=None, last_name=None), table)
-        found = {
-            one.id: {"lastChanged": one.changed, "rows": rows_of(sight, one, table)}
-            for one in sight.employees()
-            if moment(one.changed) >= since
-        }
-        return Answer.of({"table": table, "employees": found or []})
+        return Answer.of(changed_rows(self.sight(request), request, table=table))
 
     @route("GET", "/employees/{employee_id}")
     def employee(self, request: Request, employee_id: str) -> Answer:
@@ -289,7 +204,7 @@ class Vendor(VendorSide):
     def table_of_all(self, request: Request, table: str) -> Answer:
         """Every row of every employee, in no order."""
         sight = self.sight(request)
-        body = self._rendered((table,), lambda: b"[" + _json_rows(all_rows(sight, table)) + b"]")
+        body = self._rendered((table,), lambda: b"[" + json_rows(all_rows(sight, table)) + b"]")
         return Answer(body=body)
 
     @route("GET", "/employees/{employee_id}/tables/{table}")
@@ -326,7 +241,7 @@ class Vendor(VendorSide):
     @route("POST", "/employees")
     def create_employee(self, request: Request) -> Answer:
         """201 with the id in `Location` and no body; 429 without `Retry-After` when full."""
-        values = check_values(self.book, _json_object(request), employee_id=None)
+        values = check_values(self.book, json_object(request), employee_id=None)
         if not values.get("firstName") or not values.get("lastName"):
             return Answer.nothing(400, X_BambooHR_Error_Message="firstName and lastName needed")
         limit = self.settings["employee_limit"]
@@ -341,7 +256,7 @@ class Vendor(VendorSide):
     def update_employee(self, request: Request, employee_id: str) -> Answer:
         """A partial update, with POST; the answer has no body."""
         employee = self.sight(request).find(employee_id)
-        values = check_values(self.book, _json_object(request), employee_id=employee.id)
+        values = check_values(self.book, json_object(request), employee_id=employee.id)
         set_values(self.book, employee, values, day=self.today())
         self._commit("employee.update", employee, names=sorted(values))
         return Answer.nothing(200)
@@ -360,7 +275,7 @@ class Vendor(VendorSide):
         self, request: Request, employee_id: str, table: str, *, row_id: int | None
     ) -> Answer:
         employee = self.sight(request).find(employee_id)
-        values = _json_object(request)
+        values = json_object(request)
         put_row(self.book, employee, table, values=values, row_id=row_id)
         op = "row.create" if row_id is None else "row.update"
         self._commit(f"{table}.{op}", employee, names=sorted(values))
@@ -422,40 +337,6 @@ class Vendor(VendorSide):
 def _wants_json(request: Request) -> bool:
     accepted = request.header("accept").split(",")
     return any(part.split(";")[0].strip().lower() == JSON for part in accepted)
-
-
-def _json_object(request: Request) -> dict[str, Any]:
-    """The body as an object; 400 for anything else."""
-    try:
-        value = request.json()
-    except orjson.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise RefusedError(Answer.nothing(400, X_BambooHR_Error_Message="Malformed JSON"))
-    return value
-
-
-def _filtered(sight: Sight, filters: Any) -> Iterator[Employee]:
-    """The employees that a report's filters leave; unknown filters do nothing."""
-    if not isinstance(filters, dict):
-        raise RefusedError(Answer.nothing(400, X_BambooHR_Error_Message="Invalid filters"))
-    ids = filters.get("employeeIds")
-    wanted = None if ids is None else {str(one) for one in ids}
-    changed = filters.get("lastChanged") or {}
-    since = moment(changed["value"]) if "value" in changed else None
-    return (
-        one
-        for one in sight.employees()
-        if (wanted is None or one.id in wanted) and (since is None or moment(one.changed) >= since)
-    )
-
-
-def _json_rows(rows: Iterator[dict[str, Any]]) -> bytes:
-    """Rows joined by commas, rendered in chunks so that never all are in memory as objects."""
-    chunks = []
-    while chunk := list(islice(rows, CHUNK)):
-        chunks.append(orjson.dumps(chunk)[1:-1])
-    return b",".join(chunks)
 
 
 def _number(text: str) -> int:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.sandbox.messages import Answer
+import orjson
+
+from integrations.sandbox.messages import Answer, Request
 from integrations.sandbox.people import KEY_OWNER
 from integrations.sandbox.vendor import RefusedError
 from integrations.vendors.bamboohr.sandbox_records import (
@@ -105,6 +107,17 @@ class Sight:
             if known is not None and known.alias not in forbidden:
                 found[name] = known
         return found
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The body as an object; 400 for anything else."""
+    try:
+        value = request.json()
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise refused(400, "Malformed JSON")
+    return value
 
 
 def checked_fields(names: Any) -> list[str]:
