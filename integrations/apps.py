@@ -9,8 +9,13 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell people, an app below that knows no integrations, who owns and who uses a field."""
-        from integrations.services import field_owners, mappings_that_use
-        from people import fields, visibility
+        from integrations.services import (
+            field_owners,
+            look_at_person_again,
+            mappings_that_use,
+        )
+        from people import by_hand, fields, visibility
 
+        by_hand.written_by_hand = look_at_person_again
         visibility.field_owner_provider = field_owners
         fields.used_by_providers.append(mappings_that_use)

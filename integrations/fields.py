@@ -14,6 +14,10 @@ class EncryptedTextField(fernet_fields.EncryptedTextField):  # type: ignore[misc
     encrypt the text of that expression, so expressions pass through here.
     """
 
+    def value_to_string(self, obj: Any) -> str:
+        """Nothing: `dumpdata` and other serialisers never get the secret (M-34)."""
+        return ""
+
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         if hasattr(value, "as_sql"):
             return value

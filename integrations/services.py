@@ -26,6 +26,8 @@ from integrations.models import (
     FieldMapping,
     GlobalVariable,
     Integration,
+    LinkState,
+    RecordLink,
     SyncRun,
 )
 from integrations.registry import get_vendor
@@ -276,35 +278,6 @@ def look_again(integration: Integration) -> None:
     )
 
 
-def queue_run(
-    integration: Integration, *, kind: str = SyncRun.Kind.SYNC, by: str, person: str = ""
-) -> SyncRun:
-    """Put a run in the queue; the worker takes it within seconds.
-
-    Raises NotReady for what Launch would refuse, AlreadyRunning (with the run) when one
-    is queued or running: an index allows one.
-    """
-    if kind == SyncRun.Kind.SYNC and integration.state == Integration.State.DRAFT:
-        raise NotReady([Problem("state", "Launch the integration before running it.")])
-    problems = problems_before_launch(integration)
-    if problems:
-        raise NotReady(problems)
-    try:
-        with transaction.atomic():
-            return SyncRun.objects.create(
-                integration=integration,
-                name=integration.name,
-                kind=kind,
-                person=person,
-                started_by=by,
-            )
-    except IntegrityError:
-        running = SyncRun.objects.filter(
-            integration=integration, state__in=SyncRun.ACTIVE_STATES
-        ).first()
-        raise AlreadyRunning(integration.name, running.pk if running else None) from None
-
-
 @dataclass(frozen=True)
 class FieldOwner:
     """Who owns a people field (M-6)."""
@@ -326,6 +299,104 @@ def field_owners() -> dict[str, FieldOwner]:
         target: FieldOwner(target, integration_id, name, priority)
         for target, integration_id, name, priority in rows
     }
+
+
+def look_at_person_again(person_id: int, fields: frozenset[str]) -> None:
+    """Let the owners of fields that were written by hand look again (M-7). One query."""
+    LinkState.objects.filter(
+        link__person=person_id, integration__mappings__target__in=fields
+    ).update(hash="")
+
+
+def hold_new_owners(before: Mapping[str, FieldOwner]) -> list[FieldOwner]:
+    """Note who came to own fields since `before`, an answer of `field_owners` (M-6).
+
+    The next run of each is only a preview, until somebody has looked and runs it. Two queries.
+    """
+    moved = [
+        owner
+        for field, owner in field_owners().items()
+        if field in before and before[field].integration_id != owner.integration_id
+    ]
+    Integration.objects.filter(pk__in={owner.integration_id for owner in moved}).update(
+        preview_since=timezone.now(), revision=F("revision") + 1
+    )
+    return moved
+
+
+def _may_apply(integration: Integration) -> bool:
+    """Whether nothing has to be looked at first; clears the note when it has been. Two queries."""
+    since = integration.preview_since
+    if since is None:
+        return True
+    looked_at = SyncRun.objects.filter(
+        integration=integration,
+        kind=SyncRun.Kind.PREVIEW,
+        state__in=[SyncRun.State.DONE, SyncRun.State.PARTIAL],
+        queued_at__gte=since,
+    ).exists()
+    if looked_at:
+        Integration.objects.filter(pk=integration.pk).update(preview_since=None)
+    return looked_at
+
+
+def queue_run(
+    integration: Integration, *, kind: str = SyncRun.Kind.SYNC, by: str, person: str = ""
+) -> SyncRun:
+    """Put a run in the queue; the worker takes it within seconds.
+
+    After it came to own fields of another, the first run is a preview instead (M-6); see `kind` of
+    what comes back. Raises NotReady for what Launch would refuse, AlreadyRunning (with the run)
+    when one is queued or running: an index allows one.
+    """
+    if kind == SyncRun.Kind.SYNC and integration.state == Integration.State.DRAFT:
+        raise NotReady([Problem("state", "Launch the integration before running it.")])
+    problems = problems_before_launch(integration)
+    if problems:
+        raise NotReady(problems)
+    try:
+        with transaction.atomic():
+            if kind == SyncRun.Kind.SYNC and not _may_apply(integration):
+                kind = SyncRun.Kind.PREVIEW
+            return SyncRun.objects.create(
+                integration=integration,
+                name=integration.name,
+                kind=kind,
+                person=person,
+                started_by=by,
+            )
+    except IntegrityError:
+        running = SyncRun.objects.filter(
+            integration=integration, state__in=SyncRun.ACTIVE_STATES
+        ).first()
+        raise AlreadyRunning(integration.name, running.pk if running else None) from None
+
+
+def rename_account(vendor: str, old: str, new: str, *, by: str) -> int:
+    """The account was renamed at the vendor: move its links, application and integrations (M-1).
+
+    Gives the number of links. Raises NotReady when there is no such account, or the new name is
+    one already. Six queries.
+    """
+    names = {old: False, new: False}
+    for tenant in names:
+        names[tenant] = (
+            RecordLink.objects.filter(vendor=vendor, tenant=tenant).exists()
+            or Application.objects.filter(vendor=vendor, tenant=tenant).exists()
+            or Integration.objects.filter(vendor=vendor, tenant=tenant).exists()
+        )
+    if not names[old]:
+        raise NotReady([Problem("old", f'There is no account "{old}" here.')])
+    if names[new] or not new.strip():
+        raise NotReady([Problem("new", f'"{new}" is an account of its own here already.')])
+    with transaction.atomic():
+        moved = RecordLink.objects.filter(vendor=vendor, tenant=old).update(tenant=new)
+        Application.objects.filter(vendor=vendor, tenant=old).update(tenant=new)
+        for integration in Integration.objects.filter(vendor=vendor, tenant=old):
+            integration.tenant = new
+            integration._change_reason = f"{by}: the account was renamed"  # type: ignore[attr-defined]
+            integration.save()
+    return moved
 
 
 def mappings_that_use(field: CustomField) -> list[str]:

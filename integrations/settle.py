@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from integrations.errors import CannotSettle
 from integrations.models import LinkState, RecordIssue, RecordLink
+from integrations.services import look_at_person_again
 from people.models import CustomField, Event, Person
 from people.services import Writing, write_events
 
@@ -111,6 +112,7 @@ def _release_keys(person: Person, by: str) -> None:
         username_key=None,
         updated_at=now,
     )
+    look_at_person_again(person.pk, frozenset(changes))
     writing = Writing(source=Event.Source.ADMIN, actor=by, now=now)
     write_events(
         CustomField.Object.PERSON,

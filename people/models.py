@@ -238,9 +238,6 @@ class Event(models.Model):
         ]
         indexes = [
             models.Index(fields=["object", "object_id", "-id"], name="event_by_record"),
-            models.Index(
-                fields=["at"], condition=~Q(source="sync"), name="event_not_made_by_a_sync"
-            ),
         ]
 
     def __str__(self) -> str:

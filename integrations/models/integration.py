@@ -110,6 +110,11 @@ class Integration(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     tenant = models.CharField(max_length=200, null=True, editable=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
+    preview_since = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="It came to own fields then: its next run is a preview until somebody applies it.",
+    )
     launched_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

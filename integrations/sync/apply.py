@@ -42,7 +42,7 @@ def apply_plan(work: Work) -> None:
     """
     writing = Writing(
         source=Event.Source.SYNC,
-        actor=work.integration.name,
+        actor=f"{work.integration.run_as} ({work.integration.name})",
         now=work.now,
         run_id=work.run.pk,
         origin=work.integration.pk,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from integrations import services
 from integrations.client import VendorClient
 from integrations.errors import IntegrationsError, LeaseLost, VendorError
 from integrations.mapping import Constants, Mapper, MappingRow
-from integrations.models import FieldMapping, Integration, LinkState, StagedRecord, SyncRun
+from integrations.models import FieldMapping, Integration, StagedRecord, SyncRun
 from integrations.registry import get_vendor
 from integrations.rules import Context, compile_rules
 from integrations.sync.absence import plan_removals
@@ -23,11 +23,10 @@ from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.plan import make_plan
 from integrations.sync.stage import fetch_and_stage
 from integrations.sync.work import MappedField, Progress, Work
-from people.models import CustomField, Event, PersonRole
+from people.models import CustomField, PersonRole
 from people.queries import Target, person_targets
 
 logger = logging.getLogger(__name__)
-_CLOCK_MARGIN = timedelta(minutes=15)
 
 
 def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
@@ -115,7 +114,6 @@ def _work_through(work: Work) -> None:
     access = services.access_for(work.integration.credentials)
     client = VendorClient(work.vendor, access, inputs=inputs)
     fetch_and_stage(work, client, _mapper(work, inputs))
-    _look_at_what_others_changed(work)
     make_plan(work)
     plan_removals(work)
     if not work.preview:
@@ -190,28 +188,6 @@ def _mapping_rows(work: Work) -> list[MappingRow]:
                 )
             )
     return rows
-
-
-def _look_at_what_others_changed(work: Work) -> None:
-    """Look again at people whom somebody changed by other means since the last run (M-7).
-
-    One query. The owner's value then comes back, and the event says so.
-    """
-    since = (
-        SyncRun.objects.filter(integration=work.integration, kind=SyncRun.Kind.SYNC)
-        .exclude(pk=work.run.pk)
-        .order_by("-pk")
-        .values_list("started_at", flat=True)
-        .first()
-    )
-    if since is None:
-        return
-    changed = Event.objects.filter(
-        object=CustomField.Object.PERSON, at__gte=since - _CLOCK_MARGIN
-    ).exclude(source=Event.Source.SYNC)
-    LinkState.objects.filter(
-        integration=work.integration, link__person__in=changed.values("object_id")
-    ).update(hash="")
 
 
 def _write_sync_times(work: Work) -> None:

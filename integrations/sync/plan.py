@@ -266,7 +266,7 @@ def _plan_known(
                 Action.REACTIVATE.value if person.reactivates else Action.UPDATE.value,
                 one,
                 person.changes,
-                found.reason or _why_updated(person, work),
+                found.reason or _why_updated(person, row, work),
                 link_id=link.id if link else None,
                 target_id=found.person_id,
                 manager_ref=person.manager_ref,
@@ -293,9 +293,17 @@ def _link_row(one: Staged, found: Match, link: Link | None) -> Row:
     )
 
 
-def _why_updated(person: PersonPlan, work: Work) -> str:
+def _why_updated(person: PersonPlan, row: Mapping[str, Any], work: Work) -> str:
+    """The reason of an update; it says so when it overwrites what somebody typed (M-7, BB-27)."""
     if person.reactivates:
         return f"{work.vendor.label} lists this person as active again."
+    by_hand = [
+        work.fields[name].target.label
+        for name, (old, _new) in person.changes.items()
+        if old is not None and name not in row["sources"] and name != "status"
+    ]
+    if by_hand:
+        return f"{work.vendor.label} overwrites what was written by hand: {', '.join(by_hand)}."
     return f"{work.vendor.label} has other values."
 
 
