@@ -143,11 +143,8 @@ def _note_pause(world: World, vendor: str, answer: Answer) -> None:
     value = answer.headers.get("Retry-After")
     if answer.status not in PAUSED or value is None:
         return
-    until = None
-    if value.isdecimal():
-        until = world.now().timestamp() + int(value)
-    else:
-        with contextlib.suppress(ValueError):
-            until = parsedate_to_datetime(value).astimezone(UTC).timestamp()
-    if until is not None:
-        world.closed_until[vendor] = until
+    with contextlib.suppress(ValueError):
+        world.closed_until[vendor] = world.now().timestamp() + float(value)
+        return
+    with contextlib.suppress(ValueError):
+        world.closed_until[vendor] = parsedate_to_datetime(value).astimezone(UTC).timestamp()

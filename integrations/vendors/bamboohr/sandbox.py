@@ -135,8 +135,7 @@ class Vendor(VendorSide):
     def finished(self, request: Request, answer: Answer) -> Answer:
         """Turn JSON into XML for who did not ask for JSON, and number the request."""
         answer = answer.with_headers(x_request_id=str(uuid.uuid4()))
-        asked_by_query = (request.parameter("format") or "").lower() == "json"
-        if answer.content_type != JSON or asked_by_query or _wants_json(request):
+        if answer.content_type != JSON or _wants_json(request):
             return answer
         document = as_xml("result", orjson.loads(answer.body))
         return Answer(answer.status, document, XML, answer.headers)
@@ -314,6 +313,8 @@ class Vendor(VendorSide):
 
     def delete_record(self, record_id: str) -> None:
         del self.book.employees[record_id]
+        for employee in self.book.employees.values():
+            employee.jobs = [row.without_boss(record_id) for row in employee.jobs]
         self.book.deleted[record_id] = iso_moment(self.world.now())
 
     def kept(self) -> dict[str, Any]:
@@ -335,6 +336,11 @@ class Vendor(VendorSide):
 
 
 def _wants_json(request: Request) -> bool:
+    """By Accept; the address decides only where BambooHR's documentation says that it does."""
+    if request.path.endswith(("/meta/lists", "/reports/custom")):
+        named = request.parameter("format") or ""
+        if named.lower() == "json":
+            return True
     accepted = request.header("accept").split(",")
     return any(part.split(";")[0].strip().lower() == JSON for part in accepted)
 

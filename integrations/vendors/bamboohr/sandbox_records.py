@@ -111,6 +111,10 @@ class JobRow(NamedTuple):
     title: str | None
     reports_to: str | None
 
+    def without_boss(self, boss: str) -> "JobRow":
+        """The row, reporting to nobody if it reported to this one."""
+        return self._replace(reports_to=None) if self.reports_to == boss else self
+
 
 @dataclass(slots=True)
 class Employee:
@@ -274,7 +278,7 @@ class View:
             "jobTitle": row.title,
             "supervisor": boss.display_name() if boss else None,
             "supervisorId": boss.employee_number if boss else None,
-            "supervisorEId": boss.id if boss else None,
+            "supervisorEId": row.reports_to,
         }
 
     def _status_row(self, employee: Employee) -> StatusRow | None:

@@ -65,10 +65,12 @@ def test_who_does_not_ask_for_json_gets_xml(bamboohr: Caller, accept: str) -> No
     assert answer.text.startswith("<?xml")
 
 
-def test_lists_come_as_json_when_the_address_says_so(bamboohr: Caller) -> None:
-    answer = bamboohr.get("/meta/lists?format=json", headers={"Accept": "*/*"})
+def test_only_lists_come_as_json_because_the_address_says_so(bamboohr: Caller) -> None:
+    lists = bamboohr.get("/meta/lists?format=json", headers={"Accept": "*/*"})
+    others = bamboohr.get("/meta/fields?format=json", headers={"Accept": "*/*"})
 
-    assert answer.json()[0]["manageable"] in {"yes", "no"}
+    assert lists.json()[0]["manageable"] in {"yes", "no"}
+    assert others.headers["Content-Type"] == XML
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,39 @@ def test_a_supervisor_has_a_name_an_id_and_an_employee_number(bamboohr: Caller) 
         assert row["supervisorId"] != row["supervisorEId"]
 
 
+def test_a_supervisor_can_be_nobody_that_is_listed(sandbox: Sandbox, bamboohr: Caller) -> None:
+    """F-38: a missing manager, and two who lead each other."""
+    change(
+        sandbox,
+        change=[
+            {"id": "44", "set": {"supervisorEId": "9999"}},
+            {"id": "45", "set": {"supervisorEId": "46"}},
+            {"id": "46", "set": {"supervisorEId": "45"}},
+        ],
+    )
+
+    rows = bamboohr.rows("supervisor", "supervisorId", "supervisorEId")
+
+    assert rows["44"] == {
+        "id": "44",
+        "supervisor": None,
+        "supervisorId": None,
+        "supervisorEId": "9999",
+    }
+    assert (rows["45"]["supervisorEId"], rows["46"]["supervisorEId"]) == ("46", "45")
+
+
+def test_who_is_deleted_leads_nobody_any_more(sandbox: Sandbox, bamboohr: Caller) -> None:
+    before = bamboohr.rows("supervisorEId")
+    boss = before["50"]["supervisorEId"]
+
+    change(sandbox, delete=[boss])
+
+    after = bamboohr.rows("supervisorEId")
+    assert boss not in after
+    assert after["50"]["supervisorEId"] is None
+
+
 def test_nobody_leads_himself_at_any_distance(bamboohr: Caller) -> None:
     bosses = {key: row["supervisorEId"] for key, row in bamboohr.rows("supervisorEId").items()}
 
