@@ -187,6 +187,7 @@ def _write(work: _Work, author: Author, problems: Problems) -> None:
     again |= _moved_owners(owners, new=new)
     for integration in Integration.objects.filter(pk__in=again):
         services.look_again(integration)
+    services.hold_new_owners(owners)
 
 
 def _write_field(object_: str, wish: Any, problems: Problems) -> None:

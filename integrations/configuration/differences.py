@@ -9,11 +9,11 @@ from typing import Any
 
 from integrations.auth import lint_secret
 from integrations.configuration.check import SECRETS, field_row
-from integrations.configuration.describe import describe_field
+from integrations.configuration.describe import defaults, describe_field
 from integrations.configuration.problems import Problems
 from integrations.configuration.receipt import Change, FieldChange
 from integrations.configuration.references import SecretUnset, SecretUnusable, read_secret
-from integrations.configuration.schema import CredentialsPart
+from integrations.configuration.schema import PARTS, CredentialsPart
 from integrations.configuration.world import OBJECTS, Wanted, Wishes, World
 from integrations.errors import SecretsUnreadable, UnknownVendor
 from integrations.models import Credentials
@@ -138,14 +138,17 @@ def _change(
     wanted: Mapping[str, Any],
     extra: tuple[FieldChange, ...] = (),
 ) -> Change | None:
-    old = current or {}
+    # Of something new only what differs from nothing at all and from the defaults is told.
+    old = defaults(PARTS[section]) if current is None else current
     fields = [
         change
         for key, value in wanted.items()
         if key != "name"
         for change in _field_changes(key, old.get(key), value)
     ]
-    if current is not None and not fields and not extra:
+    if current is None:
+        fields = [FieldChange(one.name, None, one.new) for one in fields]
+    elif not fields and not extra:
         return None
     return Change(section, name, current is None, (*fields, *extra))
 

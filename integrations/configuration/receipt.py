@@ -30,8 +30,9 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
 
     def __str__(self) -> str:
-        head = f"{'+' if self.is_new else '~'} {self.section}: {self.name}"
-        return "\n".join([head, *(f"    {field}" for field in self.fields)])
+        head = f"{'+' if self.is_new else '~'} {self.section}: {_word(self.name)}"
+        lines = [f"{one.name}: {_word(one.new)}" if self.is_new else one for one in self.fields]
+        return "\n".join([head, *(f"    {line}" for line in lines)])
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,8 @@ def _by_name(
 def _wanted(
     path: Path, key: str, part: P, row: R | None, current: dict[str, Any] | None
 ) -> Wanted[P, R]:
-    wanted = {**(current or defaults(type(part))), **said(part)}
+    merged = {**(current or defaults(type(part))), **said(part)}
+    wanted = {name: merged[name] for name in type(part).model_fields if name in merged}
     return Wanted(path, key, part, row, current, wanted)
 
 
