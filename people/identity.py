@@ -14,7 +14,7 @@ def email_key(value: str | None) -> str | None:
     """The comparison key of an e-mail, or None when blank: NFKC, strip, casefold, IDNA domain.
 
     `Ann@Bücher.example` and `ann@xn--bcher-kva.example` have one key. Look-alike letters of other
-    scripts keep different keys; `skeleton` finds those.
+    scripts keep different keys; `look_alike` finds those.
     """
     text = _fold(value)
     if not text:
@@ -64,7 +64,17 @@ def look_alike(key: str | None) -> str | None:
 
     Two keys that differ while one is drawn like the other are a conflict, never a match (M-2).
     """
-    if key is None or key.isascii():
+    if key is None or (key.isascii() and "xn--" not in key):
         return None
-    drawn = key.replace("i\u0307", "i").translate(_LOOK_ALIKE)
-    return drawn if drawn != key else None
+    shown = _with_letters(key)
+    drawn = shown.replace("i\u0307", "i").translate(_LOOK_ALIKE)
+    return email_key(drawn) if drawn != shown else None
+
+
+def _with_letters(key: str) -> str:
+    """The key as people see it: `ann@xn--bcher-kva.example` with its ü."""
+    local, at, domain = key.rpartition("@")
+    try:
+        return f"{local}{at}{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return key
