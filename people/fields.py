@@ -52,7 +52,7 @@ def field_key(label: str) -> str:
     key = re.sub(r"[^a-z0-9]+", "_", ascii_text.replace("'", "")).strip("_")[:_LONGEST_KEY]
     if not key or not key[0].isalpha():
         raise FieldInvalid(
-            "Begin the label with a letter from A to Z: the key for {{ templates }} is made from it."
+            "Begin the label with a letter from A to Z: the key in {{ templates }} is made from it."
         )
     return key.rstrip("_")
 
@@ -65,9 +65,9 @@ def make_field(
     unique: bool = False,
     visible_to_hr: bool | None = None,
 ) -> CustomField:
-    """Make a custom field; long text starts hidden from HR (M-36). Raises FieldInvalid. Two queries.
+    """Make a custom field; long text starts hidden from HR (M-36). Two queries.
 
-    Not safe to repeat: a second field of the same label is refused.
+    Raises FieldInvalid. Not safe to repeat: a second field of the same label is refused.
     """
     field = CustomField(
         object=object,
@@ -132,8 +132,8 @@ def change_field(
         current = CustomField.objects.select_for_update().get(pk=field.pk)
         if type != current.type and has_values(current):
             raise FieldInvalid(
-                f"{current.label} has values already, so its type stays {current.get_type_display().lower()}. "
-                "Add a new field for the other type.",
+                f"{current.label} has values already, so its type stays "
+                f"{current.get_type_display().lower()}. Add a new field for the other type.",
                 field="type",
             )
         was_unique = current.unique
@@ -179,7 +179,7 @@ def delete_field(field: CustomField) -> int:
 
 
 def to_json(value: Any) -> Any:
-    """A value of a form as `custom` keeps it: dates as ISO text, decimals as text, blank as None."""
+    """A value of a form as `custom` keeps it: dates and decimals as text, blank as None."""
     if value is None or value == "":
         return None
     if isinstance(value, datetime | date):
@@ -201,9 +201,15 @@ def from_json(type: str, value: Any) -> Any:  # noqa: A002
     return value
 
 
+def records_of(object: str) -> models.QuerySet[Any]:  # noqa: A002
+    """Every record of this kind: people, or what an app above keeps."""
+    manager: Any = value_models[str(object)]._meta.default_manager
+    records: models.QuerySet[Any] = manager.all()
+    return records
+
+
 def _holders(field: CustomField) -> models.QuerySet[Any]:
-    model = value_models[str(field.object)]
-    return model._default_manager.filter(custom__has_key=field.key)
+    return records_of(field.object).filter(custom__has_key=field.key)
 
 
 def _claim_values(field: CustomField) -> None:

@@ -106,7 +106,7 @@ def labels_of(object: str, sight: Sight) -> dict[str, str]:  # noqa: A002
     """What each field is called on pages."""
     custom = {field.key: field.label for field in sight.custom}
     if object == CustomField.Object.PERSON:
-        return {name: _capital(str(Person._meta.get_field(name).verbose_name)) for name in PERSON_FIELDS} | custom
+        return {name: _capital(_column_name(name)) for name in PERSON_FIELDS} | custom
     names = {name: _capital(name.replace("_", " ")) for name in SAAS_USER_FIELDS}
     return names | {"email": "E-mail", "external_id": "ID at the vendor"} | custom
 
@@ -125,6 +125,10 @@ def show_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(show_value(part) for part in value)
     return str(value)
+
+
+def _column_name(name: str) -> str:
+    return str(getattr(Person._meta.get_field(name), "verbose_name", name))
 
 
 def _capital(text: str) -> str:

@@ -1,0 +1,87 @@
+"""What pages ask about SaaS users and their roles, without writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Q, QuerySet
+
+from saas.models import SaaSUser, SaaSUserRole
+
+ROLES_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class RoleSummary:
+    """The roles that an account has now, the primary one first."""
+
+    roles: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """`Owner (Mobile App), Owner (Web)`: the first ones."""
+        return ", ".join(self.roles[:ROLES_SHOWN])
+
+    @property
+    def more(self) -> int:
+        """How many roles stand behind those that are shown."""
+        return max(0, len(self.roles) - ROLES_SHOWN)
+
+    @property
+    def text(self) -> str:
+        """Every role, for exports."""
+        return ", ".join(self.roles)
+
+
+def current_roles(ids: Iterable[int]) -> dict[int, RoleSummary]:
+    """The roles of accounts by account id. One query."""
+    rows = SaaSUserRole.objects.filter(saas_user__in=list(ids), valid_to__isnull=True)
+    found: dict[int, list[str]] = {}
+    for user, role, scope in rows.order_by("rank", "role", "scope", "id").values_list(
+        "saas_user_id", "role", "scope"
+    ):
+        found.setdefault(user, []).append(f"{role} ({scope})" if scope else role)
+    return {user: RoleSummary(tuple(roles)) for user, roles in found.items()}
+
+
+def roles_of(user: SaaSUser) -> list[SaaSUserRole]:
+    """Every role that the account has or had: those of now, then the last ended. One query."""
+    rows = list(SaaSUserRole.objects.filter(saas_user=user))
+    now = [row for row in rows if row.valid_to is None]
+    ended = [row for row in rows if row.valid_to is not None]
+    ended.sort(key=lambda row: row.valid_to or row.valid_from, reverse=True)
+    return [*sorted(now, key=lambda row: (row.rank, row.role, row.scope)), *ended]
+
+
+def accounts_by_person(ids: Sequence[int]) -> dict[int, int]:
+    """How many accounts that are not deactivated each person has. One query."""
+    rows = SaaSUser.objects.filter(person__in=ids).exclude(status=SaaSUser.Status.DEACTIVATED)
+    return dict(rows.values_list("person").annotate(accounts=Count("id")).order_by())
+
+
+@dataclass(frozen=True)
+class UserCounts:
+    """How many accounts an application has; `updated_at` is when one was last written."""
+
+    active: int = 0
+    unmatched: int = 0
+    updated_at: datetime | None = None
+
+
+def user_counts(ids: Sequence[int]) -> dict[int, UserCounts]:
+    """Counts per application id: active ones, and of those the ones without a person. One query."""
+    active = Q(status=SaaSUser.Status.ACTIVE)
+    rows = SaaSUser.objects.filter(application__in=ids).values_list("application")
+    counted = rows.annotate(
+        active=Count("id", filter=active),
+        unmatched=Count("id", filter=active & Q(person__isnull=True)),
+        updated=Max("updated_at"),
+    ).order_by()
+    return {pk: UserCounts(*values) for pk, *values in counted}
+
+
+def unused_since(users: QuerySet[SaaSUser], days: int, now: datetime) -> QuerySet[SaaSUser]:
+    """Accounts whose last activity is longer ago than `days`, or unknown (MO-35)."""
+    return users.filter(Q(last_activity__lt=now - timedelta(days=days)) | Q(last_activity=None))
