@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from integrations import services
 from integrations.configuration.check import check_credentials, check_fields, check_variables
 from integrations.configuration.check_integrations import Surroundings, check_integration
 from integrations.configuration.differences import Secrets, changes, find_secrets
+from integrations.configuration.ownership import moved_fields, notes_about
 from integrations.configuration.parse import parse
 from integrations.configuration.problems import Path, Problems
 from integrations.configuration.reader import MAX_BYTES
@@ -72,11 +76,10 @@ def apply_text(
     parts, _document, problems = parse(text, file=file)
     folder = folder or FilePath.cwd()
     if plan:
-        receipt, _work = _prepare(parts, folder, problems)
-        return Receipt(receipt.changes, receipt.notes, planned=True)
+        return _prepare(parts, folder, problems, plan=True)[0]
     try:
         with transaction.atomic():
-            receipt, work = _prepare(parts, folder, problems)
+            receipt, work = _prepare(parts, folder, problems, plan=False)
             if receipt.changes:
                 _write(work, _author(by), problems)
     except IntegrityError:
@@ -91,20 +94,20 @@ def _author(by: str) -> Author:
     return Author(by, User.objects.filter(**{User.USERNAME_FIELD: by}).first())
 
 
+@dataclass(frozen=True)
 class _Work:
-    """What was checked and is to be written."""
+    """What was checked and is to be written; `losers` are integrations that lose a field."""
 
-    def __init__(
-        self,
-        wishes: Wishes,
-        world: World,
-        secrets: dict[str, Secrets],
-        found: list[tuple[Change, Any]],
-    ) -> None:
-        self.wishes, self.world, self.secrets, self.found = wishes, world, secrets, found
+    wishes: Wishes
+    world: World
+    secrets: Mapping[str, Secrets]
+    found: Sequence[tuple[Change, Any]]
+    losers: frozenset[str]
 
 
-def _prepare(parts: Any, folder: FilePath, problems: Problems) -> tuple[Receipt, _Work]:
+def _prepare(
+    parts: Any, folder: FilePath, problems: Problems, *, plan: bool
+) -> tuple[Receipt, _Work]:
     """Check and compare everything. Raises ConfigurationRefused with every mistake."""
     world = read_world()
     wishes = read_wishes(parts, world, problems)
@@ -122,8 +125,11 @@ def _prepare(parts: Any, folder: FilePath, problems: Problems) -> tuple[Receipt,
     problems.refuse_if_any()
     found = list(changes(wishes, world, secrets))
     notes = [note for one in secrets.values() for note in one.notes]
-    receipt = Receipt(tuple(change for change, _about in found), (*notes, *remarks))
-    return receipt, _Work(wishes, world, secrets, found)
+    moved = moved_fields(wishes, world)
+    notes += [*remarks, *notes_about(moved, planned=plan)]
+    receipt = Receipt(tuple(change for change, _about in found), tuple(notes), planned=plan)
+    losers = frozenset(old for old, _new in moved)
+    return receipt, _Work(wishes, world, secrets, found, losers)
 
 
 def _surroundings(wishes: Wishes, world: World, secrets: dict[str, Secrets]) -> Surroundings:
@@ -183,11 +189,12 @@ def _write(work: _Work, author: Author, problems: Problems) -> None:
         else:
             object_, wish = about
             _write_field(object_, wish, problems)
-    new = {change.name for change, _about in work.found if change.is_new}
-    again |= _moved_owners(owners, new=new)
-    for integration in Integration.objects.filter(pk__in=again):
+    # The new owners look again by what `hold_new_owners` does; those who lost a field do so here.
+    gained = {owner.integration_id for owner in services.hold_new_owners(owners)}
+    to_look = Q(pk__in=again) | Q(name__in=work.losers)
+    rows = Integration.objects.filter(to_look).exclude(pk__in=gained)
+    for integration in rows:
         services.look_again(integration)
-    services.hold_new_owners(owners)
 
 
 def _write_field(object_: str, wish: Any, problems: Problems) -> None:
@@ -208,14 +215,3 @@ def _write_integration(wish: Any, author: Author, problems: Problems) -> Integra
             problems.add(path, one.message)
         problems.refuse_if_any()
     return row
-
-
-def _moved_owners(before: dict[str, services.FieldOwner], *, new: set[str]) -> set[int]:
-    """Integrations that gained or lost a field (M-1, M-6); new ones look at everything anyway."""
-    after = services.field_owners()
-    moved: set[int] = set()
-    for target in {**before, **after}:
-        old, now = before.get(target), after.get(target)
-        if (old and old.integration_id) != (now and now.integration_id):
-            moved |= {one.integration_id for one in (old, now) if one and one.name not in new}
-    return moved
