@@ -15,25 +15,16 @@ _WRITE_EVERY = 60  # seconds; a write for each request would make every page wai
 
 
 class SessionLimits:
-    """Ends a session that is too old, and moves its idle limit on at most once a minute.
-
-    Views marked `login_not_required` are left alone: health must not ask the database.
-    """
+    """Ends a session that is too old, and moves its idle limit on at most once a minute."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponse], *_arguments: object
-    ) -> None:
         # Who is signed in is asked of the session only where there is a cookie.
-        if not getattr(view, "login_required", True):
-            return
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
             keep_or_end(request, now=time.time())
+        return self.get_response(request)
 
 
 def keep_or_end(request: HttpRequest, *, now: float) -> None:

@@ -14,7 +14,7 @@ from config.logging import logging_settings
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env()
-if not os.environ.get("ROLECALL_IGNORE_ENV_FILE"):
+if not os.environ.get("ROLECALL_IGNORE_ENV_FILE") and (BASE_DIR / ".env").exists():
     environ.Env.read_env(BASE_DIR / ".env")
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "integrations",
 ]
 MIDDLEWARE = [
+    "config.health.Health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -175,7 +176,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rolecall <rolecall@l
 
 # https://docs.djangoproject.com/en/5.2/ref/contrib/staticfiles/
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

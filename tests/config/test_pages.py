@@ -75,7 +75,7 @@ def test_any_other_error_is_a_friendly_500(quiet_client: Client, it_admin: User)
     assert b"Traceback" not in answer.content
 
 
-@pytest.mark.parametrize("path", ["/admin/login/", "/nothing-here", "/healthz"])
+@pytest.mark.parametrize("path", ["/admin/login/", "/nothing-here", "/static/nothing.css"])
 @pytest.mark.django_db
 def test_every_page_carries_the_security_headers(client: Client, path: str):
     """S-14"""
@@ -88,6 +88,14 @@ def test_every_page_carries_the_security_headers(client: Client, path: str):
     assert answer["X-Frame-Options"] == "DENY"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.django_db
+def test_a_probe_may_name_the_host_as_it_likes(client: Client, path: str):
+    answer = client.get(path, HTTP_HOST="10.0.0.7:8000")
+
+    assert answer.status_code == 200
 
 
 @pytest.mark.django_db
