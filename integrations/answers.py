@@ -14,6 +14,8 @@ _BOM = b"\xef\xbb\xbf"
 _SPLIT_FROM = 1024 * 1024  # smaller answers are decoded as a whole
 _PIECE = 512 * 1024
 _TRIES = 24
+_AROUND = 8  # what may lie around the list of records
+TOO_DEEP = {"left out": "nested too deep"}
 _JSON_TYPES = frozenset({"application/json", "text/json", "application/problem+json"})
 
 
@@ -67,13 +69,28 @@ class RawAnswer:
 
     def decode(self, max_depth: int) -> Any:
         """Decode the body; None when it is empty. Raises BrokenAnswer."""
-        self.check_type()
-        if not self.body.strip():
-            return None
-        value = self._decode_bytes(self.body.removeprefix(_BOM))
-        if is_deeper_than(value, max_depth):
-            raise self.failure("too_deep", f"The answer is nested more than {max_depth} deep")
+        value = self._decode_all()
+        self._check_depth(value, max_depth)
         return value
+
+    def decode_page(self, path: str | None, max_depth: int) -> tuple[Any, list[Any]]:
+        """Decode a page; give all of it and the list at `path`. Raises BrokenAnswer.
+
+        One record that is nested too deep does not spoil the page: see `prune`.
+        """
+        value = self._decode_all()
+        records = self._list_at(value, path)
+        prune(records, max_depth)
+        self._check_depth(value, max_depth + _AROUND)
+        return value, records
+
+    def _decode_all(self) -> Any:
+        self.check_type()
+        return self._decode_bytes(self.body.removeprefix(_BOM)) if self.body.strip() else None
+
+    def _check_depth(self, value: Any, limit: int) -> None:
+        if is_deeper_than(value, limit):
+            raise self.failure("too_deep", f"The answer is nested more than {limit} deep")
 
     def _decode_bytes(self, body: bytes | bytearray) -> Any:
         """Decode; errors are raised outside of `except`, for a JSON error carries the body."""
@@ -106,17 +123,17 @@ class RawAnswer:
             if opened is not None:
                 envelope, start, end = opened
                 return envelope, self._pieces(path, start, end, max_depth)
-        value = self.decode(max_depth)
-        return value, iter([self._list_at(value, path)])
+        value, whole = self.decode_page(path, max_depth)
+        return value, iter([whole])
 
     def _list_at(self, value: Any, path: str | None) -> list[Any]:
         found = walk(value, parse_path(path)) if path else value
         if isinstance(found, list):
             return found
         where = f'under "{path}" ' if path else ""
-        if self.body.strip():
-            raise self.failure("contradiction", f"The answer holds no list {where}of records")
-        raise self.failure("empty", "The answer is empty")
+        if value is None:
+            raise self.failure("empty", "The answer is empty")
+        raise self.failure("contradiction", f"The answer holds no list {where}of records")
 
     def _pieces(self, path: str | None, start: int, end: int, depth: int) -> Iterator[list[Any]]:
         given, at, window = 0, start, _PIECE
@@ -126,10 +143,9 @@ class RawAnswer:
                 window *= 4
                 continue
             if piece is None:  # it does not come apart like this: decode it whole, skip what went
-                yield self._list_at(self.decode(depth), path)[given:]
+                yield self.decode_page(path, depth)[1][given:]
                 return
-            if is_deeper_than(piece, depth):
-                raise self.failure("too_deep", f"The answer is nested more than {depth} deep")
+            prune(piece, depth)
             given += len(piece)
             at, window = after, _PIECE
             yield piece
@@ -163,6 +179,22 @@ def is_deeper_than(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
+
+
+def prune(records: list[Any], limit: int) -> None:
+    """Put a mark in place of each field of a record that is nested more than `limit` deep.
+
+    The mark is an object: a mapping that expects anything else reports that record only.
+    """
+    if not is_deeper_than(records, limit + 1):
+        return
+    for number, record in enumerate(records):
+        if isinstance(record, dict):
+            for name, value in record.items():
+                if is_deeper_than(value, limit - 1):
+                    record[name] = dict(TOO_DEEP)
+        elif is_deeper_than(record, limit):
+            records[number] = dict(TOO_DEEP)
 
 
 def _open(body: bytearray, path: str | None) -> tuple[Any, int, int] | None:

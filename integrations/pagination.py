@@ -5,7 +5,7 @@ from typing import Any
 
 from integrations.answers import RawAnswer
 from integrations.listing import Page, Watch
-from integrations.manifest_load import Declared, Load, Offset, PageNumber
+from integrations.manifest_load import Declared, Offset, PageNumber
 from integrations.paths import compile_path, parse_path, walk
 
 _REPEATS = 2
@@ -67,8 +67,7 @@ def read_pages(
     repeats = 0
     while True:
         answer = send(cursor.parameters())
-        value = answer.decode(max_depth)
-        records = _records_of(answer, value, watch.load)
+        value, records = answer.decode_page(watch.load.records, max_depth)
         watch.pages += 1
         cursor.read_totals(value, watch)
         if watch.is_repeat(records):
@@ -86,15 +85,6 @@ def read_pages(
         if watch.pages >= paging.max_pages:
             watch.note(f"There was no end after {watch.pages} pages, so reading was stopped.")
             return
-
-
-def _records_of(answer: RawAnswer, value: Any, load: Load) -> list[Any]:
-    found = walk(value, parse_path(load.records)) if load.records else value
-    if isinstance(found, list):
-        return found
-    if value is None:
-        raise answer.failure("empty", "The answer is empty")
-    raise answer.failure("contradiction", f'The answer holds no list "{load.records}" of records')
 
 
 class _Cursor:

@@ -22,9 +22,16 @@ from integrations.egress import check_url, listed_origin
 from integrations.errors import AskPerson, BrokenAnswer, VendorError
 from integrations.filters import as_text
 from integrations.registry import Vendor
-from integrations.verdicts import judge, transport_error
+from integrations.verdicts import body_error, judge, transport_error
 
 _CHUNK = 64 * 1024
+_LIBRARY_ERRORS = (
+    requests.RequestException,
+    HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OUR_HEADERS = (
@@ -94,22 +101,18 @@ class Transport:
         The error is given, not raised, so that the caller can raise it free of the chain of
         library errors, whose texts hold URLs.
         """
+        explain = transport_error
         try:
             request = self._write(method, path, params, headers, body)
             response = self._adapter.send(
                 request, stream=True, timeout=self._timeouts, verify=True, proxies=None
             )
+            explain = body_error
             answer = self._read(response)
         except VendorError as problem:
             return problem
-        except (
-            requests.RequestException,
-            HTTPError,
-            http.client.HTTPException,
-            OSError,
-            ValueError,
-        ) as problem:
-            return transport_error(problem, self._manifest, self._access)
+        except _LIBRARY_ERRORS as problem:
+            return explain(problem, self._manifest, self._access)
         return judge(answer, self._manifest, self._access, self._now()) or answer
 
     def _check(self, url: str) -> Any:

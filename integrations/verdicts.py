@@ -1,6 +1,5 @@
 """What a bad ending means: the manifest's table, and plain words for the admin."""
 
-import http.client
 import random
 import socket
 from collections.abc import Mapping
@@ -50,6 +49,12 @@ _TRANSPORT: tuple[tuple[tuple[type[BaseException], ...], type[VendorError], str,
         "tls",
         "{label} has no valid certificate; nothing was sent. Check the base URL.",
     ),
+    (  # urllib3 counts it among the time-outs
+        (urllib3_errors.NewConnectionError,),
+        TryLater,
+        "connection",
+        "There is no connection to {label}.",
+    ),
     (
         (urllib3_errors.TimeoutError, requests.Timeout, TimeoutError),
         TryLater,
@@ -61,12 +66,6 @@ _TRANSPORT: tuple[tuple[tuple[type[BaseException], ...], type[VendorError], str,
         BrokenAnswer,
         "not_json",
         "The answer of {label} cannot be decompressed.",
-    ),
-    (
-        (urllib3_errors.IncompleteRead, http.client.IncompleteRead),
-        TryLater,
-        "truncated",
-        "The answer of {label} broke off while it was read.",
     ),
     (
         (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader),
@@ -205,7 +204,15 @@ def transport_error(problem: BaseException, manifest: Manifest, access: Access) 
         if isinstance(reason, kinds):
             words = sentence.format(label=manifest.label)
             return made(code, f"{words} {where_to_look(access)}")
-    return TryLater("connection", f"There is no connection to {manifest.label}.")
+    return TryLater("connection", f"{manifest.label} ended the connection. {where_to_look(access)}")
+
+
+def body_error(problem: BaseException, manifest: Manifest, access: Access) -> VendorError:
+    """The same for what is raised after the head of an answer was read."""
+    error = transport_error(problem, manifest, access)
+    if error.code != "connection":
+        return error
+    return TryLater("truncated", f"The answer of {manifest.label} broke off while it was read.")
 
 
 def _innermost(problem: BaseException) -> BaseException:
