@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 
 from config.keys import load_keys
 from config.logging import logging_settings
+from config.settings.admin import UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 

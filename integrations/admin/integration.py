@@ -1,0 +1,338 @@
+"""Configuration > Integrations: drafts, their mappings and rules, launching, running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, reverse
+from django.utils.html import SafeString, format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from integrations import services
+from integrations.admin.filters import VendorFilter
+from integrations.admin.history import HistoryPage
+from integrations.admin.integration_pages import IntegrationPages
+from integrations.forms.integration import INPUT, IntegrationForm, integration_form
+from integrations.forms.mappings import Choices, MappingFormSet, mapping_form
+from integrations.models import FieldMapping, Integration
+from integrations.overview import Move, field_claims, last_runs, moves, with_counts
+from integrations.registry import get_vendor, vendors
+from integrations.show import show_value, since, state_badge
+from people.admin_tools import SafeQueryMixin, per_request_cache
+from people.queries import person_targets
+from saas.models import Application
+
+_FIRST_PAGE = 50
+# A change of one of these makes the next sync look at every record again (M-1).
+_LOOK_AGAIN = frozenset({"preference", "filters", "priority", "user_selection"})
+
+
+class MappingInline(TabularInline):  # type: ignore[misc]
+    """The mappings of one integration; their choices are read once per page."""
+
+    model = FieldMapping
+    formset = MappingFormSet
+    fields: Sequence[str] = ("source_choice", "detail", "transform", "target", "sync_key", "policy")
+    extra = 0
+    ordering = ("position", "id")
+    verbose_name_plural = "Mappings"
+
+    def get_formset(
+        self, request: HttpRequest, obj: Integration | None = None, **kwargs: Any
+    ) -> type[forms.BaseInlineFormSet]:  # type: ignore[type-arg]
+        """Rows whose selects know this vendor's fields."""
+        if obj is not None and self.has_change_permission(request, obj):
+            known = per_request_cache(request, "mapping choices", lambda: {"it": Choices(obj)})
+            kwargs["form"] = mapping_form(known["it"])
+        return super().get_formset(request, obj, **kwargs)  # type: ignore[no-any-return]
+
+    def get_fields(self, request: HttpRequest, obj: Integration | None = None) -> Sequence[str]:
+        """Who may not change mappings reads them."""
+        if self.has_change_permission(request, obj):
+            return self.fields
+        return ("source_shown", "transform", "target", "sync_key", "policy")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        """Only for readers."""
+        return () if self.has_change_permission(request, obj) else self.get_fields(request, obj)
+
+    @admin.display(description="Source")
+    def source_shown(self, row: FieldMapping) -> str:
+        if row.constant is not None:
+            return f'"{row.constant}"'
+        field = (
+            get_vendor(row.integration.vendor).loads[row.integration.load].fields.get(row.source)
+        )
+        return field.label if field else row.source
+
+
+@admin.register(Integration)
+class IntegrationAdmin(  # type: ignore[misc]
+    SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
+):
+    """A list like tiles, one form per integration, and a button for each thing to do."""
+
+    list_display = (
+        "name",
+        "vendor_label",
+        "state_shown",
+        "last_run",
+        "next_step",
+        "mapping_link",
+    )
+    list_filter = (VendorFilter, ("state", ChoicesDropdownFilter))
+    search_fields = ("name",)
+    search_help_text = "Search by name"
+    ordering = ("name",)
+    list_per_page = _FIRST_PAGE
+    list_select_related = ("credentials",)
+    list_before_template = "admin/integrations/integration/list_before.html"
+    change_form_template = "admin/integrations/integration/change_form.html"
+    delete_confirmation_template = "admin/integrations/integration/delete.html"
+    inlines = (MappingInline,)
+    history_children = ((FieldMapping, "integration_id"),)
+    warn_unsaved_form = True
+    actions = None
+
+    # The list --------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Integration]:
+        """With the number of mappings, in the same query."""
+        return with_counts(super().get_queryset(request))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Put the last run on each row of the page. One query more."""
+        changes = super().get_changelist_instance(request)
+        rows = list(changes.result_list)
+        runs = last_runs(rows)
+        for row in rows:
+            row.newest_run = runs.get(row.pk)
+        changes.result_list = rows
+        return changes
+
+    @admin.display(description="Vendor", ordering="vendor")
+    def vendor_label(self, row: Integration) -> str:
+        known = vendors().get(row.vendor)
+        return known.label if known else row.vendor
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, row: Integration) -> SafeString:
+        return state_badge(row)
+
+    @admin.display(description="Last run")
+    def last_run(self, row: Any) -> SafeString | str:
+        run = row.newest_run
+        if run is None:
+            return "Never"
+        link = reverse("admin:integrations_syncrun_change", args=(run.pk,))
+        at = run.finished_at or run.started_at or run.queued_at
+        return format_html(
+            '<a class="rc-link" href="{}">{}</a> {}', link, state_badge(run), since(at)
+        )
+
+    @admin.display(description="Next step")
+    def next_step(self, row: Any) -> str:
+        if row.state == Integration.State.DRAFT:
+            return _step_of_draft(row)
+        run = row.newest_run
+        if run is None:
+            return "Preview the first run"
+        if run.state == run.State.FAILED:
+            return "See why the last run failed"
+        if run.counts.get("issues"):
+            return f"Look at {run.counts['issues']} issues"
+        return (
+            "–" if row.state == Integration.State.ACTIVE else "Launch it again when you are ready"
+        )
+
+    @admin.display(description="Mappings", ordering="mapping_count")
+    def mapping_link(self, row: Any) -> SafeString:
+        link = reverse("admin:integrations_integration_change", args=(row.pk,))
+        word = "Mapping" if row.mapping_count == 1 else "Mappings"
+        return format_html(
+            '<a class="rc-link" href="{}#mappings-section">{} {}</a>', link, row.mapping_count, word
+        )
+
+    # The form --------------------------------------------------------------------------------
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Integration | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
+    ) -> type[forms.ModelForm]:  # type: ignore[type-arg]
+        """The form with the inputs of this vendor."""
+        if obj is not None:
+            known = per_request_cache(request, "variables", services.variables)
+            kwargs["form"] = integration_form(obj, known_variables=known)
+        return super().get_form(request, obj, change, **kwargs)  # type: ignore[no-any-return]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Integration | None = None) -> Any:
+        """In the order in which a newcomer decides; readers see words instead of inputs."""
+        if obj is None:
+            return [(None, {"fields": ["name"]})]
+        writes = self.has_change_permission(request, obj)
+        inputs = [INPUT + name for name in get_vendor(obj.vendor).inputs]
+        several = Application.objects.filter(vendor=obj.vendor).count() > 1
+        asks = ["application"] if several and obj.state == Integration.State.DRAFT else []
+        fixed = ["application_shown"] if obj.application_id and not asks else []
+        return [
+            ("Information", {"fields": ["name", "user_selection", *asks, *fixed, "installation"]}),
+            (
+                "Connection",
+                {
+                    "fields": ["credentials", *inputs, "run_as"]
+                    if writes
+                    else ["credentials_shown", "inputs_shown", "run_as"]
+                },
+            ),
+            (
+                "Preferences",
+                {"fields": ["preference", "priority", "missing_users", "missing_people"]},
+            ),
+            ("Rules for syncing", {"fields": ["filters" if writes else "filters_shown"]}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Integration | None = None) -> Any:
+        """What is shown in words; the selection of users is bound when an application is."""
+        return ("application_shown", "credentials_shown", "inputs_shown", "filters_shown")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without the theme's buttons beside selects: links under the field lead there."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for option in ("can_add_related", "can_change_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, option):
+                setattr(field.widget, option, False)
+        if field is not None and hasattr(field.widget, "can_delete_related"):
+            field.widget.can_delete_related = False
+        return field
+
+    @admin.display(description="SaaS selection")
+    def application_shown(self, row: Integration) -> str:
+        return str(row.application or "–")
+
+    @admin.display(description="Credentials")
+    def credentials_shown(self, row: Integration) -> str:
+        return str(row.credentials or "–")
+
+    @admin.display(description="Inputs")
+    def inputs_shown(self, row: Integration) -> str:
+        return show_value(row.inputs)
+
+    @admin.display(description="Rules for syncing")
+    def filters_shown(self, row: Integration) -> str:
+        return show_value(row.filters) if row.filters else "All records pass"
+
+    # Saving ----------------------------------------------------------------------------------
+
+    def save_model(
+        self, request: HttpRequest, obj: Integration, form: IntegrationForm, change: Any
+    ) -> None:
+        """Save, and say which inputs were made shorter; `_saved` looks at the rest."""
+        request.__dict__["_claims_before"] = field_claims()
+        super().save_model(request, obj, form, change)
+        for typed, kept in form.kept_from.items():
+            messages.info(request, f'From "{typed[:200]}" only "{kept}" is needed and was kept.')
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        """Save mappings so that two rows may swap their sync keys or targets."""
+        with transaction.atomic():
+            changed = [f.instance.pk for f in formset.initial_forms if f.has_changed()]
+            for pk in changed:  # as many as rows that were edited by hand
+                FieldMapping.objects.filter(pk=pk).update(sync_key=None, target=f"~{pk}")
+            for position, row_form in enumerate(formset.forms):
+                row_form.instance.position = position
+            formset.save()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        """After everything is saved: look again, and name the fields that changed hands (M-6)."""
+        super().save_related(request, form, formsets, change)
+        touched = _LOOK_AGAIN & set(form.changed_data)
+        if touched or any(formset.has_changed() for formset in formsets):
+            services.look_again(form.instance)
+        tell_moves(request, moves(request.__dict__.get("_claims_before", {}), field_claims()))
+
+    # Pages -----------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address for each thing to do; all that change something take POST only."""
+        return [*self.action_urls(), *super().get_urls()]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Choose vendor and load; the rest is asked on the draft's own page."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self.choose_load(request)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the check list, the buttons, the last runs and who owns which field."""
+        row: Integration | None = kwargs.get("obj")
+        if row is not None:
+            context.update(self.change_context(request, row))
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say in words what goes; the links of 100,000 records are not listed one by one."""
+        names = [f"Integration: {row}" for row in objs]
+        more = ["Its mappings, and what it remembers of each record", "Its runs stay in the list"]
+        return [*names, more], {"integrations": len(names)}, set(), []
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Name the fields whose owner it is, and who comes next (M-6)."""
+        row = self.get_object(request, unquote(object_id))
+        claims = field_claims() if row is not None else {}
+        labels = {key: target.label for key, target in person_targets().items()}
+        owned = [
+            (labels.get(key, key), claim.next[0].name if claim.next else "nobody")
+            for key, claim in claims.items()
+            if row is not None and claim.owner.integration_id == row.pk
+        ]
+        context = {"owned": owned, **(extra_context or {})}
+        answer: HttpResponse = super().delete_view(request, object_id, context)
+        return answer
+
+
+def tell_moves(request: HttpRequest, moved: Sequence[Move]) -> None:
+    """Name fields whose owner changed, and what that means (M-6). One query when there are any."""
+    if not moved:
+        return
+    labels: Mapping[str, Any] = person_targets()
+    by_owner: dict[str, list[str]] = {}
+    for move in moved:
+        target = labels.get(move.field)
+        by_owner.setdefault(move.to, []).append(target.label if target else move.field)
+    for owner, fields in by_owner.items():
+        names = ", ".join(fields)
+        if owner:
+            text = (
+                f'{names}: "{owner}" owns this from now on. Preview its next run before it writes.'
+            )
+        else:
+            text = f"{names}: no integration owns this any more; the values stay as they are."
+        messages.warning(request, text)
+
+
+def _step_of_draft(row: Any) -> str:
+    if row.credentials is None:
+        return "Choose credentials"
+    if not row.mapping_count:
+        return "Map fields"
+    if not row.has_sync_key:
+        return "Mark a sync key"
+    return "Preview, then launch"

@@ -1,0 +1,200 @@
+"""Configuration > Issues: records that wait for a person's word on who they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import SafeString
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+
+from integrations.admin.filters import IntegrationFilter
+from integrations.errors import CannotSettle
+from integrations.models import RecordIssue, RecordLink
+from integrations.overview import latest_judged_runs
+from integrations.settle import SETTLEABLE, can_be_settled, settle_issue
+from integrations.show import badge, moment, state_badge
+from people.admin_tools import SafeQueryMixin
+from people.models import Person
+
+_MOST_CANDIDATES = 20
+
+
+class StandingFilter(DropdownFilter):  # type: ignore[misc]
+    """What is open now, unless something else is asked for."""
+
+    title = "standing"
+    parameter_name = "standing"
+    all_option = None
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("settled", "Settled"), ("all", "Of every run")]
+
+    def value(self) -> str:
+        chosen = super().value()
+        return chosen if chosen in {"settled", "all"} else "open"
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "open":
+            return rows.filter(run__in=latest_judged_runs(), settled_at__isnull=True)
+        return rows.filter(settled_at__isnull=False) if self.value() == "settled" else rows
+
+
+class IssueIntegrationFilter(IntegrationFilter):
+    """By the integration of the issue's run."""
+
+    path = "run__integration"
+
+
+class CodeFilter(DropdownFilter):  # type: ignore[misc]
+    """By the kind of issue: those that a person can settle by name. No query."""
+
+    title = "kind"
+    parameter_name = "code"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, _code_label(code)) for code in sorted(SETTLEABLE)]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(code=self.value()) if self.value() else rows
+
+
+@admin.register(RecordIssue)
+class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):  # type: ignore[misc]
+    """Issues are made by runs and settled by a person; nothing else changes them."""
+
+    list_display = ("key", "kind", "severity_shown", "reason", "of_run", "settled")
+    list_filter = (
+        StandingFilter,
+        IssueIntegrationFilter,
+        ("severity", ChoicesDropdownFilter),
+        CodeFilter,
+    )
+    search_fields = ("key__istartswith", "external_id__startswith")
+    search_help_text = "Search by the beginning of the e-mail or of the vendor's id"
+    ordering = ("-id",)
+    list_per_page = 50
+    list_select_related = ("run",)
+    list_before_template = "admin/integrations/recordissue/list_before.html"
+    actions = None
+
+    @admin.display(description="Kind", ordering="code")
+    def kind(self, row: RecordIssue) -> str:
+        return _code_label(row.code)
+
+    @admin.display(description="Severity", ordering="severity")
+    def severity_shown(self, row: RecordIssue) -> SafeString:
+        return state_badge(row, "severity")
+
+    @admin.display(description="Run")
+    def of_run(self, row: RecordIssue) -> str:
+        return str(row.run)
+
+    @admin.display(description="Settled")
+    def settled(self, row: RecordIssue) -> SafeString | str:
+        return badge(row.get_settled_as_display(), "good") if row.settled_at else "–"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Runs make issues."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: RecordIssue | None = None) -> bool:
+        """They are settled, not edited."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: RecordIssue | None = None) -> bool:
+        """They stay with their run."""
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        """The action beside the page."""
+        wrap = self.admin_site.admin_view
+        settle = path(
+            "<path:object_id>/settle/",
+            wrap(require_POST(self.settle_view)),
+            name="integrations_recordissue_settle",
+        )
+        return [settle, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The record and the people that it may be, side by side. Four queries."""
+        issue = self._issue(request, object_id)
+        people = list(
+            Person.objects.filter(pk__in=issue.candidates[:_MOST_CANDIDATES])
+            .select_related("department")
+            .prefetch_related("record_links")
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{_code_label(issue.code)}: {issue.key}",
+            "opts": self.model._meta,
+            "original": issue,
+            "issue": issue,
+            "kind": _code_label(issue.code),
+            "people": people,
+            "settled_at": moment(issue.settled_at),
+            "may_settle": can_be_settled(issue)
+            and request.user.has_perm("integrations.settle_recordissue"),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/integrations/recordissue/issue.html", context)
+
+    def settle_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take a person's word: the same person as one of the candidates, or another one."""
+        if not request.user.has_perm("integrations.settle_recordissue"):
+            raise PermissionDenied
+        issue = self._issue(request, object_id)
+        person = request.POST.get("person", "")
+        decision = request.POST.get("decision", "")
+        person_id = int(person) if person.isdecimal() and len(person) < len(str(2**63)) else None
+        if decision == RecordLink.Decision.SAME_PERSON and person_id not in issue.candidates:
+            messages.error(request, "Choose one of the people that are shown.")
+            return redirect("admin:integrations_recordissue_change", issue.pk)
+        try:
+            settle_issue(
+                issue,
+                decision=decision,
+                person_id=person_id if decision == RecordLink.Decision.SAME_PERSON else None,
+                by=request.user.get_username(),
+            )
+        except CannotSettle as problem:
+            messages.error(request, problem.message)
+            return redirect("admin:integrations_recordissue_change", issue.pk)
+        messages.success(
+            request, f"{issue.key} is settled. The next run of the integration acts on it."
+        )
+        return redirect("admin:integrations_recordissue_changelist")
+
+    def _issue(self, request: HttpRequest, object_id: str) -> RecordIssue:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        issue: RecordIssue | None = self.get_object(request, unquote(object_id))
+        if issue is None:
+            raise Http404
+        return issue
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RecordIssue]:
+        """With the run and its integration, which each page names."""
+        rows: QuerySet[RecordIssue] = super().get_queryset(request)
+        return rows.select_related("run__integration")
+
+
+def _code_label(code: str) -> str:
+    return (
+        code.replace("_", " ").capitalize().replace("rehire", "re-hire").replace("Email", "E-mail")
+    )

@@ -1,0 +1,273 @@
+"""Configuration > Runs: what a run is doing or did, its plan as old -> new, its error log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import SafeString, format_html
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from integrations.admin.filters import IntegrationFilter
+from integrations.admin.run_log import read_log
+from integrations.admin.run_plan import read_plan, shown_totals
+from integrations.models import PlannedChange, SyncRun
+from integrations.overview import plan_totals
+from integrations.show import duration, moment, since, state_badge
+from people.admin_tools import SafeQueryMixin
+
+_SHOWN_REMOVALS = 20
+_STEPS = {
+    "": "Waiting for its turn",
+    "start": "Reading the configuration",
+    "fetch": "Reading the vendor's listing",
+    "stage": "Reading the vendor's listing",
+    "plan": "Comparing with people and SaaS users",
+    "apply": "Writing people and SaaS users",
+}
+# Who mends an error, and where: by the beginning of its code.
+_MENDS = {
+    "unauthorized": ("credentials", "An IT admin enters the key again, under Credentials."),
+    "credentials_invalid": ("credentials", "An IT admin mends the credentials."),
+    "forbidden": (
+        "credentials",
+        "The account behind the key lacks a right: the vendor's administrator gives it.",
+    ),
+    "input_invalid": ("integration", "An IT admin mends the input on the integration's page."),
+    "not_found": ("integration", "Check the inputs on the integration's page."),
+    "egress_refused": ("credentials", "Check the base URL of the credentials."),
+    "rate_limited": ("", "Nobody: run it again later, the vendor asked us to wait."),
+    "timeout": ("", "Nobody at first: run it again; if it stays, ask the vendor."),
+    "connection": ("", "Whoever runs this server: check that it reaches the internet."),
+    "dns": ("integration", "Check the sub-domain first, then this server's name resolution."),
+    "tls": ("", "Whoever runs this server: the certificate could not be verified."),
+    "server_error": ("", "Nobody here: the vendor has a fault. Run it again later."),
+}
+_MEND_OTHERWISE = ("integration", "An IT admin, on the integration's page.")
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(SafeQueryMixin, ModelAdmin):  # type: ignore[misc]
+    """Runs are read, never changed by hand. All pages of one ask as much, whatever its size."""
+
+    list_display = (
+        "run_name",
+        "kind",
+        "state_shown",
+        "seen",
+        "people_shown",
+        "issue_count",
+        "started_by",
+        "when",
+        "took",
+    )
+    list_filter = (
+        IntegrationFilter,
+        ("kind", ChoicesDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+    )
+    list_select_related = False
+    ordering = ("-id",)
+    list_per_page = 50
+    list_before_template = "admin/integrations/syncrun/list_before.html"
+    actions = None
+
+    # The list --------------------------------------------------------------------------------
+
+    @admin.display(description="Run")
+    def run_name(self, row: SyncRun) -> str:
+        return f"{row.name}, run {row.pk}"
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, row: SyncRun) -> SafeString:
+        return state_badge(row)
+
+    @admin.display(description="Records")
+    def seen(self, row: SyncRun) -> int:
+        return int(row.counts.get("seen", 0))
+
+    @admin.display(description="People")
+    def people_shown(self, row: SyncRun) -> str:
+        return short_counts(row.counts.get("people", {}))
+
+    @admin.display(description="Issues")
+    def issue_count(self, row: SyncRun) -> int:
+        return int(row.counts.get("issues", 0))
+
+    @admin.display(description="When", ordering="id")
+    def when(self, row: SyncRun) -> SafeString:
+        at = row.started_at or row.queued_at
+        return format_html('<span title="{}">{}</span>', moment(at), f"{moment(at)} ({since(at)})")
+
+    @admin.display(description="Took")
+    def took(self, row: SyncRun) -> str:
+        return duration(row)
+
+    # Nobody changes runs -----------------------------------------------------------------------
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Runs begin on the integration's page."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SyncRun | None = None) -> bool:
+        """A run is what happened."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SyncRun | None = None) -> bool:
+        """It stays."""
+        return False
+
+    # Pages -------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Plan, log and progress beside the run itself."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/plan/", wrap(self.plan_view), name="integrations_syncrun_plan"),
+            path("<path:object_id>/log/", wrap(self.log_view), name="integrations_syncrun_log"),
+            path(
+                "<path:object_id>/progress/",
+                wrap(self.progress_view),
+                name="integrations_syncrun_progress",
+            ),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The run: how far it is or how it ended, counts, removals that wait. Six queries."""
+        run = self._run(request, object_id)
+        waiting = PlannedChange.objects.filter(run=run, state=PlannedChange.State.NOT_APPLIED)
+        context = {
+            "title": str(run),
+            "progress": progress_of(run),
+            "active": run.state in SyncRun.ACTIVE_STATES,
+            "preview": run.kind == SyncRun.Kind.PREVIEW,
+            "cards": cards_of(run),
+            "mend": mend_of(run),
+            "removals": waiting[:_SHOWN_REMOVALS],
+            "removal_count": run.counts.get("removals_not_applied") or 0,
+            "totals": shown_totals(plan_totals(run)),
+            "may_run": request.user.has_perm("integrations.run_integration"),
+            **(extra_context or {}),
+        }
+        return self._page(request, run, "run", context)
+
+    def plan_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The plan as old -> new, a page at a time. Five queries, however long it is."""
+        run = self._run(request, object_id)
+        page = read_plan(run, request.GET)
+        context = {
+            "title": f"Plan of {run}",
+            "page": page,
+            "totals": shown_totals(plan_totals(run)),
+            "preview": run.kind == SyncRun.Kind.PREVIEW,
+        }
+        return self._page(request, run, "plan", context)
+
+    def log_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Issues, warnings and skipped records with the reason. Four queries."""
+        run = self._run(request, object_id)
+        context = {"title": f"Error log of {run}", "page": read_log(run, request.GET)}
+        return self._page(request, run, "log", context)
+
+    def progress_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
+        """How far the run is, for the page that shows it. One query besides the user's."""
+        run = self._run(request, object_id)
+        return JsonResponse(progress_of(run), headers={"Cache-Control": "no-store"})
+
+    def _run(self, request: HttpRequest, object_id: str) -> SyncRun:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run: SyncRun | None = self.get_object(request, unquote(object_id))
+        if run is None:
+            raise Http404
+        return run
+
+    def _page(
+        self, request: HttpRequest, run: SyncRun, name: str, context: Mapping[str, Any]
+    ) -> HttpResponse:
+        shared = {
+            **self.admin_site.each_context(request),
+            "opts": self.model._meta,
+            "original": run,
+            "run": run,
+            **context,
+        }
+        return TemplateResponse(request, f"admin/integrations/syncrun/{name}.html", shared)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
+        """With the integration, which each page links to."""
+        rows: QuerySet[SyncRun] = super().get_queryset(request)
+        return rows.select_related("integration")
+
+
+def progress_of(run: SyncRun) -> dict[str, Any]:
+    """What the page shows of a run that is under way. No query."""
+    done, total = run.progress_done, run.progress_total
+    amount = f"{done:,} of {total:,}" if total else f"{done:,} so far" if done else ""
+    return {
+        "ended": run.state not in SyncRun.ACTIVE_STATES,
+        "state": run.get_state_display(),
+        "step": _STEPS.get(run.step, run.step.replace("_", " ").capitalize()),
+        "done": min(done, total) if total else done,
+        "total": total,
+        "amount": amount,
+        "took": duration(run),
+    }
+
+
+def short_counts(counts: Mapping[str, int]) -> str:
+    """The counts that are not zero, in words: `12 created, 3 updated`."""
+    told = ("created", "updated", "reactivated", "deactivated", "skipped")
+    parts = [f"{counts[name]:,} {name}" for name in told if counts.get(name)]
+    return ", ".join(parts) or "No change"
+
+
+def cards_of(run: SyncRun) -> list[dict[str, Any]]:
+    """The counts as cards; what is zero is left out, but for the listing itself. No query."""
+    counts = run.counts or {}
+    cards = [{"title": "Records listed", "figure": counts.get("seen", 0), "more": ""}]
+    for key, title in (("people", "People"), ("saas_users", "SaaS users")):
+        per = counts.get(key) or {}
+        changed = sum(per.get(name, 0) for name in ("created", "updated", "reactivated"))
+        cards.append(
+            {
+                "title": f"{title} changed",
+                "figure": changed,
+                "more": f"{short_counts(per)}; {per.get('unchanged', 0):,} unchanged",
+            }
+        )
+    roles = counts.get("roles") or {}
+    if roles.get("added") or roles.get("ended"):
+        more = f"{roles.get('added', 0):,} added, {roles.get('ended', 0):,} ended"
+        cards.append(
+            {
+                "title": "Roles",
+                "figure": roles.get("added", 0) + roles.get("ended", 0),
+                "more": more,
+            }
+        )
+    cards.append({"title": "Issues", "figure": counts.get("issues", 0), "more": ""})
+    return cards
+
+
+def mend_of(run: SyncRun) -> dict[str, str] | None:
+    """Who can mend a failed run, and the page where. No query."""
+    if run.state != SyncRun.State.FAILED:
+        return None
+    where, text = _MENDS.get(run.error_code, _MEND_OTHERWISE)
+    return {"where": where, "text": text}

@@ -1,0 +1,194 @@
+"""The form of credentials: secrets go in and never come out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.html import format_html
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from integrations.auth import lint_secret
+from integrations.egress import check_url, listed_origin
+from integrations.errors import SecretsUnreadable, VendorError
+from integrations.models import Credentials
+from integrations.registry import Vendor
+from integrations.secrets import open_sealed
+from integrations.show import moment
+
+_SECRETS: dict[str, dict[str, str]] = {
+    Credentials.Type.API_KEY: {"value": "Value"},
+    Credentials.Type.BASIC: {"username": "Username", "password": "Password"},
+}
+_PLACES = {"header": "Header", "url": "URL"}
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
+_LONGEST_SECRET = 10_000
+
+
+class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Made for one vendor and type by `credentials_form`; saving seals nothing by itself."""
+
+    vendor: Vendor
+    kind: str
+
+    class Meta:
+        model = Credentials
+        fields = ("name", "base_url", "expires_on", "groups")
+        widgets = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        if self.instance.pk is None:
+            self.instance.vendor, self.instance.type = self.vendor.key, self.kind
+        for name, value in self.instance.settings.items():
+            if name in self.fields:
+                self.initial[name] = value
+        for name in self.secret_names:
+            self._describe_secret(name)
+        if "name" in self.fields and self.instance.pk is None:
+            self.fields[
+                "name"
+            ].help_text = f'Such as "{self.vendor.label} production". Integrations name them by it.'
+
+    @property
+    def secret_names(self) -> list[str]:
+        """The secrets that this form takes."""
+        return [name for name in _SECRETS[self.kind] if name in self.fields]
+
+    def given_secrets(self) -> dict[str, str]:
+        """What was typed; a secret that was left empty is not in it."""
+        return {name: value for name in self.secret_names if (value := self.cleaned_data.get(name))}
+
+    def clean_base_url(self) -> str:
+        """Refuse at once what a call would refuse: where credentials may be sent to."""
+        url: str = self.cleaned_data["base_url"].strip()
+        if url:
+            hosts = [_PLACEHOLDER.sub("*", host) for host in self.vendor.manifest.hosts]
+            try:
+                check_url(
+                    url,
+                    vendor_hosts=hosts,
+                    extra_hosts=listed_origin(url, settings.EGRESS_EXTRA_HOSTS),
+                    allow_http=settings.EGRESS_ALLOW_HTTP,
+                )
+            except VendorError as problem:
+                raise forms.ValidationError(problem.message) from None
+        return url
+
+    def clean(self) -> dict[str, Any]:
+        """Warn of a key that looks unusual (AH-05); ask for all secrets where none can be read."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        for name in self.secret_names:
+            value = (cleaned.get(name) or "").strip()
+            cleaned[name] = value
+            if any(ord(sign) < ord(" ") for sign in value):
+                self.add_error(
+                    name, "It holds a line break or another invisible sign; paste again."
+                )
+        warning = lint_secret(self.vendor.manifest.auth, self.kind, cleaned.get("value") or "")
+        if cleaned.get("value") and warning and not cleaned.get("save_unusual"):
+            self.add_error(
+                "value", f"{warning} To save it as it is, enter it again and tick the box below."
+            )
+        if not self.errors and any(not cleaned.get(name) for name in self.secret_names):
+            self._must_be_readable()
+        return cleaned
+
+    def _must_be_readable(self) -> None:
+        try:
+            if self.instance.pk is not None:
+                open_sealed(self.instance)
+        except SecretsUnreadable as problem:
+            self.add_error(self.secret_names[0], problem.message)
+
+    def _describe_secret(self, name: str) -> None:
+        field = self.fields[name]
+        hint: Mapping[str, str] = self.instance.hints.get(name) or {}
+        if not hint:
+            field.required = True
+            return
+        field.required = False
+        ending = f", ends in …{hint['last4']}" if hint.get("last4") else ""
+        at = moment(datetime.fromisoformat(hint["set_at"])) if hint.get("set_at") else "?"
+        field.help_text = format_html(
+            "Set{}, by {} on {}. It is never shown again; leave the field empty to keep it.",
+            ending,
+            hint.get("set_by") or "somebody",
+            at,
+        )
+
+
+def credentials_form(vendor: Vendor, kind: str) -> type[CredentialsForm]:
+    """Make the form for one vendor and one of its types of credentials. No query."""
+    fields: dict[str, Any] = {"vendor": vendor, "kind": kind}
+    if kind == Credentials.Type.API_KEY:
+        fields.update(_api_key_fields(vendor))
+    else:
+        fields["username"] = _secret_field("Username")
+        fields["password"] = _secret_field("Password")
+    return type("VendorCredentialsForm", (CredentialsForm,), fields)
+
+
+def field_names(vendor: Vendor, kind: str) -> list[str]:
+    """The fields that `credentials_form` adds for this vendor and type, in their order."""
+    if kind != Credentials.Type.API_KEY:
+        return ["username", "password"]
+    return list(_api_key_fields(vendor))
+
+
+def _api_key_fields(vendor: Vendor) -> dict[str, forms.Field]:
+    auth = vendor.manifest.auth.api_key
+    fields: dict[str, forms.Field] = {}
+    if auth is None or auth.sent_as == "token":
+        name = auth.token_name if auth else "Authorization"
+        places = auth.add_to if auth else ("header",)
+        fields["token_name"] = forms.CharField(
+            label="Token Name",
+            initial=name,
+            max_length=100,
+            widget=UnfoldAdminTextInputWidget(),
+            help_text=f"{vendor.label} expects {name}; change it only if your account differs.",
+        )
+        only = f" {vendor.label} takes it there only." if len(places) == 1 else ""
+        fields["add_to"] = forms.ChoiceField(
+            label="Add to",
+            choices=[(place, _PLACES[place]) for place in places],
+            widget=UnfoldAdminSelectWidget(),
+            help_text=f"Where the key travels in each request.{only}",
+        )
+    fields["value"] = _secret_field("Value")
+    if auth and auth.lint:
+        fields["value"].widget.attrs.update(
+            {
+                "data-rc-lint": auth.lint.starts_with,
+                "data-rc-lint-note": "lint-note",
+                "data-rc-lint-tick": "id_save_unusual",
+            }
+        )
+        fields["save_unusual"] = forms.BooleanField(
+            label=f'Save the key although it does not begin with "{auth.lint.starts_with.strip()}"',
+            required=False,
+            widget=UnfoldBooleanWidget(),
+        )
+    return fields
+
+
+def _secret_field(label: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        strip=True,
+        max_length=_LONGEST_SECRET,
+        widget=UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "new-password", "spellcheck": "false"}, render_value=False
+        ),
+    )

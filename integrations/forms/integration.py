@@ -1,0 +1,188 @@
+"""The form of an integration, with the inputs and rules of its vendor's manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from integrations import services
+from integrations.errors import IntegrationsError
+from integrations.forms.rules import RulesField
+from integrations.manifest_parts import Input
+from integrations.models import Integration
+from integrations.registry import get_vendor
+from saas.models import Application
+
+INPUT = "input_"
+_LONGEST_INPUT = 300
+
+
+class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Made for one integration by `integration_form`; `kept_from` tells what was normalised."""
+
+    known_variables: Mapping[str, str]
+
+    class Meta:
+        model = Integration
+        fields = (
+            "name",
+            "user_selection",
+            "application",
+            "installation",
+            "credentials",
+            "run_as",
+            "preference",
+            "priority",
+            "missing_users",
+            "missing_people",
+            "filters",
+        )
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.kept_from: dict[str, str] = {}
+        self._narrow_choices()
+        for name, field in self._inputs().items():
+            self._fill_input(name, field)
+
+    def _inputs(self) -> dict[str, Input]:
+        """The manifest's inputs that are on this form."""
+        inputs = get_vendor(self.instance.vendor).inputs
+        return {name: field for name, field in inputs.items() if INPUT + name in self.fields}
+
+    def _narrow_choices(self) -> None:
+        vendor = self.instance.vendor
+        if "run_as" in self.fields:
+            self.fields["run_as"].required = True
+            users = self.fields["run_as"].queryset  # type: ignore[attr-defined]
+            self.fields["run_as"].queryset = users.filter(is_active=True)  # type: ignore[attr-defined]
+        if "credentials" in self.fields:
+            field = self.fields["credentials"]
+            field.queryset = field.queryset.filter(vendor=vendor)  # type: ignore[attr-defined]
+            field.help_text = _credentials_help(self.instance)
+        if "application" in self.fields:
+            field = self.fields["application"]
+            field.queryset = Application.objects.filter(vendor=vendor)  # type: ignore[attr-defined]
+            field.required = True
+            field.help_text = "There are several applications of this vendor; choose one."
+
+    def _fill_input(self, name: str, field: Input) -> None:
+        """Show the value that is in force (AH-11), and where it comes from."""
+        stored = self.instance.inputs.get(name) or ""
+        variable = field.variable or ""
+        shared = self.known_variables.get(variable, "")
+        follows = not stored or stored == f"{{{{ variables.{variable} }}}}"
+        self.initial[INPUT + name] = shared if follows else stored
+        if variable and follows and shared:
+            where = (
+                f"Now from the global variable {variable}; type another value to use it here only."
+            )
+        elif variable and not follows:
+            where = f"Set here only; the global variable {variable} is " + (
+                f'"{shared}".' if shared else "not set."
+            )
+        elif variable:
+            where = f"Not set yet. It can also be set for all by the global variable {variable}."
+        else:
+            where = ""
+        self.fields[INPUT + name].help_text = format_html("{} {}", field.help, where)
+
+    def clean(self) -> dict[str, Any]:
+        """Normalise the inputs; a launched integration stays with its account (M-1)."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        inputs = dict(self.instance.inputs)
+        for name, field in self._inputs().items():
+            self._clean_input(name, field, str(cleaned.get(INPUT + name) or "").strip(), inputs)
+        if self._inputs() and not self.errors:
+            self._same_account(inputs)
+        cleaned["inputs"] = inputs
+        self.instance.inputs = inputs
+        return cleaned
+
+    def _clean_input(self, name: str, field: Input, typed: str, inputs: dict[str, str]) -> None:
+        shared = self.known_variables.get(field.variable or "", "")
+        if not typed or typed == shared:
+            inputs.pop(name, None)  # it follows the variable (AH-12)
+            return
+        if "{{" in typed:
+            inputs[name] = typed
+            try:
+                services.effective_inputs(self.instance.vendor, inputs)
+            except IntegrationsError as problem:
+                self.add_error(INPUT + name, problem.message)
+            return
+        try:
+            value = field.normalise(typed)
+        except IntegrationsError as problem:
+            self.add_error(INPUT + name, problem.message)
+            return
+        if value != typed:
+            self.kept_from[typed] = value
+        if value == shared:
+            inputs.pop(name, None)
+        else:
+            inputs[name] = value
+
+    def _same_account(self, inputs: dict[str, str]) -> None:
+        integration = self.instance
+        if integration.tenant is None:
+            return
+        try:
+            effective = services.effective_inputs(integration.vendor, inputs)
+        except IntegrationsError:
+            return  # the field says so, or the check list does
+        tenant = services.tenant_by_inputs(integration, effective)
+        name = get_vendor(integration.vendor).manifest.tenant.input
+        if tenant is not None and tenant != integration.tenant and name:
+            self.add_error(
+                INPUT + name,
+                f'This integration was launched for the account "{integration.tenant}" and its '
+                "records belong to it. Make another integration for another account.",
+            )
+
+
+def integration_form(
+    integration: Integration, *, known_variables: Mapping[str, str]
+) -> type[IntegrationForm]:
+    """Make the form for one integration. No query."""
+    vendor = get_vendor(integration.vendor)
+    load = vendor.load(integration.load)
+    fields: dict[str, Any] = {
+        "known_variables": known_variables,
+        "filters": RulesField(
+            label="Rules for syncing",
+            labels={key: field.label for key, field in load.fields.items() if not field.synthetic},
+            types={key: field.type for key, field in load.fields.items()},
+            help_text="Only records that pass are created or written. Without a rule all pass.",
+        ),
+    }
+    for name, field in vendor.inputs.items():
+        fields[INPUT + name] = forms.CharField(
+            label=field.label,
+            required=False,
+            max_length=_LONGEST_INPUT,
+            widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        )
+    return type("VendorIntegrationForm", (IntegrationForm,), fields)
+
+
+def _credentials_help(integration: Integration) -> str:
+    add = reverse("admin:integrations_credentials_add")
+    vendor = get_vendor(integration.vendor)
+    kind = vendor.manifest.auth.types[0]
+    text = format_html(
+        'Credentials of {}. <a class="rc-link" href="{}?vendor={}&amp;type={}">Add new</a>',
+        vendor.label,
+        add,
+        integration.vendor,
+        kind,
+    )
+    if integration.credentials_id:
+        edit = reverse("admin:integrations_credentials_change", args=(integration.credentials_id,))
+        text = format_html('{} · <a class="rc-link" href="{}">Edit the chosen</a>', text, edit)
+    return text

@@ -1,0 +1,138 @@
+"""What pages ask about integrations, runs and issues, without writing; each says its queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
+
+from integrations.models import (
+    FieldMapping,
+    Integration,
+    PlannedChange,
+    RecordIssue,
+    SyncRun,
+)
+from integrations.services import FieldOwner
+
+# Runs whose issues say how things stand: they read the listing, and for everybody.
+_JUDGED_STATES = (SyncRun.State.DONE, SyncRun.State.PARTIAL, SyncRun.State.HELD)
+
+
+def latest_judged_runs() -> QuerySet[SyncRun, int]:
+    """Ids of the last run of each integration that came to its end and was about everybody."""
+    newest = (
+        SyncRun.objects.filter(integration=OuterRef("pk"), state__in=_JUDGED_STATES, person="")
+        .order_by("-id")
+        .values("pk")[:1]
+    )
+    ids = Integration.objects.annotate(newest=Subquery(newest)).values("newest")
+    return SyncRun.objects.filter(pk__in=ids).values_list("pk", flat=True).order_by()
+
+
+def open_issues() -> QuerySet[RecordIssue]:
+    """Issues of those runs that nobody has settled; warnings are not among them."""
+    return RecordIssue.objects.filter(
+        run__in=latest_judged_runs(),
+        severity=RecordIssue.Severity.ISSUE,
+        settled_at__isnull=True,
+    )
+
+
+def count_open_issues(*, most: int) -> int:
+    """How many issues are open, counted up to `most`. One query."""
+    return open_issues().order_by()[:most].count()
+
+
+def last_runs(integrations: Iterable[Integration]) -> Mapping[int, SyncRun]:
+    """The newest run of each of these integrations, whatever its state. One query."""
+    newest = (
+        SyncRun.objects.filter(integration__in=list(integrations))
+        .values("integration")
+        .annotate(newest=Max("id"))
+        .values("newest")
+        .order_by()
+    )
+    runs = SyncRun.objects.filter(pk__in=newest)
+    return {run.integration_id: run for run in runs if run.integration_id is not None}
+
+
+def with_counts(integrations: QuerySet[Integration]) -> QuerySet[Integration]:
+    """Add `mapping_count` and `has_sync_key` to each row, in the same query."""
+    keyed = FieldMapping.objects.filter(integration=OuterRef("pk"), sync_key__isnull=False)
+    return integrations.annotate(
+        mapping_count=Count("mappings", distinct=True), has_sync_key=Exists(keyed)
+    )
+
+
+@dataclass(frozen=True)
+class PlanTotal:
+    """How many rows of a plan have this object, action and state."""
+
+    object: str
+    action: str
+    state: str
+    count: int
+
+
+def plan_totals(run: SyncRun) -> Sequence[PlanTotal]:
+    """Count the rows of a plan by kind. One query, over the rows of this run."""
+    rows = (
+        PlannedChange.objects.filter(run=run)
+        .order_by()
+        .values_list("object", "action", "state")
+        .annotate(count=Count("pk"))
+    )
+    return [PlanTotal(*row) for row in sorted(rows)]
+
+
+@dataclass(frozen=True)
+class FieldClaims:
+    """Who owns a people field now, and the others that map it, next in line first (M-6)."""
+
+    field: str
+    owner: FieldOwner
+    next: tuple[FieldOwner, ...]
+
+
+def field_claims(fields: Iterable[str] | None = None) -> dict[str, FieldClaims]:
+    """By field the launched integrations that map it, in the order of ownership. One query."""
+    rows = FieldMapping.objects.exclude(integration__state=Integration.State.DRAFT)
+    if fields is not None:
+        rows = rows.filter(target__in=list(fields))
+    in_line: dict[str, list[FieldOwner]] = {}
+    for row in rows.order_by("integration__priority", "integration_id").values_list(
+        "target", "integration_id", "integration__name", "integration__priority"
+    ):
+        in_line.setdefault(row[0], []).append(FieldOwner(*row))
+    return {
+        field: FieldClaims(field, owners[0], tuple(owners[1:])) for field, owners in in_line.items()
+    }
+
+
+@dataclass(frozen=True)
+class Move:
+    """A field that another integration owns now; `to` is empty when nobody does."""
+
+    field: str
+    was: str
+    to: str
+
+
+def moves(before: Mapping[str, FieldClaims], after: Mapping[str, FieldClaims]) -> list[Move]:
+    """Which fields changed hands between two answers of `field_claims`. No query."""
+    moved = []
+    for field in sorted({*before, *after}):
+        was, now = before.get(field), after.get(field)
+        if was is None or (now and was.owner.integration_id == now.owner.integration_id):
+            continue
+        moved.append(Move(field, was.owner.name, now.owner.name if now else ""))
+    return moved
+
+
+def removals_waiting() -> QuerySet[PlannedChange]:
+    """Removals that the last run of each integration listed and did not apply."""
+    return PlannedChange.objects.filter(
+        run__in=latest_judged_runs(), state=PlannedChange.State.NOT_APPLIED
+    )
