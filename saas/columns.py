@@ -14,11 +14,11 @@ from people.admin.common import DASH, moment
 from people.models import Person
 from saas.models import SaaSUser
 from saas.queries import (
+    MOST_COUNTED,
     RoleSummary,
-    UserCounts,
     accounts_by_person,
+    count_active_users,
     current_roles,
-    user_counts,
 )
 
 _MOST_ACCOUNTS = 200
@@ -46,29 +46,27 @@ def show_roles(summary: RoleSummary | None) -> SafeString | str:
 
 
 def fetch_roles(ids: Sequence[int]) -> Mapping[int, Any]:
+    """The roles of accounts as a cell. One query."""
     return {pk: show_roles(summary) for pk, summary in current_roles(ids).items()}
 
 
 def fetch_counts(ids: Sequence[int]) -> Mapping[int, Any]:
-    counts = user_counts(ids)
-    return {
-        pk: format_html(
-            '<a class="text-link" href="{}">{}</a>',
-            users_url(pk),
-            counts.get(pk, UserCounts()).active,
-        )
-        for pk in ids
-    }
+    """How many active users each application has, as a link to them. One query."""
+    counts = count_active_users(ids)
+    return {pk: _count_link(users_url(pk), counts.get(pk, 0)) for pk in ids}
 
 
 def fetch_unmatched(ids: Sequence[int]) -> Mapping[int, Any]:
+    """How many of them belong to nobody known, where there are any. One query."""
+    counts = count_active_users(ids, unmatched=True)
     return {
-        pk: format_html(
-            '<a class="text-link" href="{}&person=none">{}</a>', users_url(pk), row.unmatched
-        )
-        for pk, row in user_counts(ids).items()
-        if row.unmatched
+        pk: _count_link(f"{users_url(pk)}&person=none", counts[pk]) for pk in ids if counts.get(pk)
     }
+
+
+def _count_link(url: str, count: int) -> SafeString:
+    text = f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
+    return format_html('<a class="text-link" href="{}">{}</a>', url, text)
 
 
 def accounts(request: HttpRequest, person: Person) -> dict[str, Any]:
@@ -93,6 +91,7 @@ def accounts(request: HttpRequest, person: Person) -> dict[str, Any]:
 
 
 def fetch_accounts(ids: Sequence[int]) -> Mapping[int, Any]:
+    """How many accounts people have, as a link to them. One query."""
     counts = accounts_by_person(ids)
     return {
         pk: format_html(

@@ -22,6 +22,8 @@ from people.errors import FieldInvalid
 from people.identity import name_key
 from people.models import CustomField, Department, Person, PersonRole
 
+_MOST_COUNTED = 10_000
+
 
 def _people_by(column: str) -> PageColumn:
     def fetch(ids: Sequence[int]) -> Mapping[int, Any]:
@@ -153,8 +155,18 @@ class CustomFieldAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
         return "; ".join(fields.used_by(field)) or "Nothing yet"
 
     @admin.display(description="records with a value")
-    def shown_count(self, field: CustomField) -> int:
-        return fields.count_values(field)
+    def shown_count(self, field: CustomField) -> str:
+        count = field.__dict__.get("values_counted", 0)
+        return f"{count:,}" if count < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Count the values once: the page asks several times whether there are any."""
+        field = super().get_object(request, object_id, from_field)
+        if isinstance(field, CustomField):
+            field.__dict__["values_counted"] = fields.count_values(field, most=_MOST_COUNTED)
+        return field
 
     def get_fields(self, request: HttpRequest, obj: CustomField | None = None) -> Sequence[str]:
         if obj is None:
@@ -177,7 +189,7 @@ class CustomFieldAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
         if obj is None:
             return ()
         fixed = ("object", "key_on_page", "shown_count", "shown_used_by")
-        return (*fixed, "type") if fields.has_values(obj) else fixed
+        return (*fixed, "type") if obj.__dict__.get("values_counted") else fixed
 
     def get_form(
         self,
