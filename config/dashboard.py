@@ -1,12 +1,201 @@
-"""The first page: how things stand and what needs attention."""
+"""The first page: how things stand, what needs attention, what to do first."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.models import Credentials, GlobalVariable, Integration, SyncRun
+from integrations.overview import (
+    count_open_issues,
+    last_runs,
+    removals_waiting,
+    step_of_draft,
+    with_counts,
+)
+from integrations.show import moment
+from people.models import Person
+from saas.models import SaaSUser
+
+_SHOWN_RUNS = 8
+_SHOWN_APPLICATIONS = 12
+_MOST_COUNTED = 1_000
+_WARN_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Card:
+    """A figure with where it comes from."""
+
+    title: str
+    figure: int
+    more: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Something that somebody should do; `kind` colours it."""
+
+    text: str
+    detail: str
+    link: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the first steps of a new installation."""
+
+    text: str
+    link: str
+    done: bool
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the index page what this user may see."""
+    """Add to the index page what this user may see. At most eleven queries, whatever there is."""
+    may = request.user.has_perm
+    cards: list[Card] = []
+    if may("people.view_person"):
+        cards.append(_people())
+    if may("saas.view_saasuser"):
+        cards.extend(_applications())
+    context["cards"] = cards
+    if not may("integrations.view_integration"):
+        return context
+    integrations = list(with_counts(Integration.objects.select_related("credentials")))
+    newest = last_runs(integrations)
+    context["attention"] = [*_attention(request, integrations, newest)]
+    context["runs"] = SyncRun.objects.defer("warnings", "listing")[:_SHOWN_RUNS]
+    context["shows_configuration"] = True
+    if may("integrations.add_integration") and not any(
+        run.state == SyncRun.State.DONE for run in newest.values()
+    ):
+        context["steps"] = _first_steps(integrations, has_run=bool(newest))
     return context
+
+
+def _people() -> Card:
+    by_status = dict(Person.objects.order_by().values_list("status").annotate(Count("pk")))
+    gone = by_status.get(Person.Status.DEACTIVATED, 0)
+    return Card(
+        "Active people",
+        by_status.get(Person.Status.ACTIVE, 0),
+        f"{gone:,} deactivated",
+        reverse("admin:people_person_changelist"),
+    )
+
+
+def _applications() -> Iterator[Card]:
+    """The applications with the most active accounts. One query."""
+    active = Count("pk", filter=Q(status=SaaSUser.Status.ACTIVE))
+    rows = (
+        SaaSUser.objects.order_by()
+        .values("application_id", "application__name")
+        .annotate(active=active, every=Count("pk"))
+        .order_by("-active", "application__name")[:_SHOWN_APPLICATIONS]
+    )
+    for row in rows:
+        gone = row["every"] - row["active"]
+        yield Card(
+            row["application__name"],
+            row["active"],
+            f"active SaaS users; {gone:,} others",
+            reverse("admin:saas_application_change", args=(row["application_id"],)),
+        )
+
+
+def _attention(
+    request: HttpRequest, integrations: Sequence[Integration], newest: Any
+) -> Iterator[Attention]:
+    may = request.user.has_perm
+    for row in integrations:
+        run = newest.get(row.pk)
+        if run is not None and run.state == SyncRun.State.FAILED:
+            link = reverse("admin:integrations_syncrun_change", args=(run.pk,))
+            when = moment(run.finished_at)
+            yield Attention(
+                f'The last run of "{row}" failed', f"{run.error_message} ({when})", link, "bad"
+            )
+        if row.state == Integration.State.DRAFT:
+            link = reverse("admin:integrations_integration_change", args=(row.pk,))
+            yield Attention(f'"{row}" is not launched', f"Next: {step_of_draft(row)}", link, "warn")
+    if may("integrations.view_recordissue"):
+        yield from _waiting(
+            count_open_issues(most=_MOST_COUNTED),
+            "issue is open|issues are open",
+            "Records that a run could not place by itself.",
+            reverse("admin:integrations_recordissue_changelist"),
+        )
+    yield from _waiting(
+        removals_waiting().order_by()[:_MOST_COUNTED].count(),
+        "removal is listed and not applied|removals are listed and not applied",
+        "The vendors no longer list them; nobody is removed yet.",
+        reverse("admin:integrations_syncrun_changelist"),
+    )
+    if may("integrations.view_credentials"):
+        yield from _credentials()
+
+
+def _waiting(count: int, words: str, detail: str, link: str) -> Iterator[Attention]:
+    if count:
+        one, several = words.split("|")
+        shown = f"{count:,}" if count < _MOST_COUNTED else f"{count:,} or more"
+        yield Attention(f"{shown} {one if count == 1 else several}", detail, link, "warn")
+
+
+def _credentials() -> Iterator[Attention]:
+    """Credentials that fail, or soon will. One query."""
+    today = timezone.localdate()
+    soon = today + timedelta(days=_WARN_DAYS)
+    rows = Credentials.objects.filter(
+        Q(test_state=Credentials.Test.FAILED) | Q(expires_on__lte=soon)
+    )[:_SHOWN_RUNS]
+    for row in rows:
+        link = reverse("admin:integrations_credentials_change", args=(row.pk,))
+        if row.test_state == Credentials.Test.FAILED:
+            yield Attention(f'"{row}" did not connect', row.test_message, link, "bad")
+        if row.expires_on and row.expires_on <= soon:
+            over = row.expires_on < today
+            text = f'"{row}" {"expired" if over else "expires"} on {moment(row.expires_on)}'
+            yield Attention(text, "Enter the new key before then.", link, "bad" if over else "warn")
+
+
+def _first_steps(integrations: Sequence[Integration], *, has_run: bool) -> list[Step]:
+    """What a new installation needs, in order. Two queries."""
+    draft = integrations[0] if integrations else None
+    page = (
+        reverse("admin:integrations_integration_change", args=(draft.pk,))
+        if draft
+        else reverse("admin:integrations_integration_add")
+    )
+    return [
+        Step(
+            "Add credentials of a vendor",
+            reverse("admin:integrations_credentials_add"),
+            Credentials.objects.exists(),
+        ),
+        Step(
+            "Set the sub-domain as a global variable, such as Aha.Subdomain",
+            reverse("admin:integrations_globalvariable_add"),
+            GlobalVariable.objects.exists(),
+        ),
+        Step(
+            "Add an integration and map its fields",
+            reverse("admin:integrations_integration_add"),
+            draft is not None,
+        ),
+        Step("Preview it: see what would change", page, has_run),
+        Step(
+            "Launch it and run it",
+            page,
+            any(row.state == Integration.State.ACTIVE for row in integrations) and has_run,
+        ),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
@@ -136,3 +137,14 @@ def removals_waiting() -> QuerySet[PlannedChange]:
     return PlannedChange.objects.filter(
         run__in=latest_judged_runs(), state=PlannedChange.State.NOT_APPLIED
     )
+
+
+def step_of_draft(row: Any) -> str:
+    """What a draft lacks first; `row` comes from `with_counts`. No query."""
+    if row.credentials is None:
+        return "Choose credentials"
+    if not row.mapping_count:
+        return "Map fields"
+    if not row.has_sync_key:
+        return "Mark a sync key"
+    return "Preview, then launch"

@@ -14,7 +14,12 @@ from django.contrib.admin.exceptions import (
 )
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
-from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
+from django.core.exceptions import (
+    FieldDoesNotExist,
+    FieldError,
+    PermissionDenied,
+    ValidationError,
+)
 from django.core.paginator import Paginator
 from django.db import DataError, OperationalError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -91,6 +96,8 @@ class SafeQueryMixin:
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Render here, so that what a lazy query refuses is met here too."""
+        if not self.has_view_or_change_permission(request):  # type: ignore[attr-defined]
+            raise PermissionDenied
         if ERROR_FLAG in request.GET:
             without = request.GET.copy()
             del without[ERROR_FLAG]
@@ -122,7 +129,7 @@ class SafeQueryMixin:
     def lookup_allowed(
         self,
         lookup: str,
-        value: str,  # noqa: ARG002 - Django's signature
+        value: str,
         request: HttpRequest | None = None,
     ) -> bool:
         """Allow the filters that the list shows, `allowed_lookups`, and the id."""

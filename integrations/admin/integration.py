@@ -24,7 +24,14 @@ from integrations.admin.integration_pages import IntegrationPages
 from integrations.forms.integration import INPUT, IntegrationForm, integration_form
 from integrations.forms.mappings import Choices, MappingFormSet, mapping_form
 from integrations.models import FieldMapping, Integration
-from integrations.overview import Move, field_claims, last_runs, moves, with_counts
+from integrations.overview import (
+    Move,
+    field_claims,
+    last_runs,
+    moves,
+    step_of_draft,
+    with_counts,
+)
 from integrations.registry import get_vendor, vendors
 from integrations.show import show_value, since, state_badge
 from people.admin_tools import SafeQueryMixin, per_request_cache
@@ -142,7 +149,7 @@ class IntegrationAdmin(  # type: ignore[misc]
     @admin.display(description="Next step")
     def next_step(self, row: Any) -> str:
         if row.state == Integration.State.DRAFT:
-            return _step_of_draft(row)
+            return step_of_draft(row)
         run = row.newest_run
         if run is None:
             return "Preview the first run"
@@ -326,13 +333,3 @@ def tell_moves(request: HttpRequest, moved: Sequence[Move]) -> None:
         else:
             text = f"{names}: no integration owns this any more; the values stay as they are."
         messages.warning(request, text)
-
-
-def _step_of_draft(row: Any) -> str:
-    if row.credentials is None:
-        return "Choose credentials"
-    if not row.mapping_count:
-        return "Map fields"
-    if not row.has_sync_key:
-        return "Mark a sync key"
-    return "Preview, then launch"
