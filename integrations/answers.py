@@ -1,6 +1,7 @@
 """Answers of vendors: decoded strictly, and taken apart without decoding all at once."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from integrations.paths import parse_path, walk
 _BOM = b"\xef\xbb\xbf"
 _SPLIT_FROM = 1024 * 1024  # smaller answers are decoded as a whole
 _PIECE = 512 * 1024
+_SOMETHING = re.compile(rb"\S")
 _TRIES = 24
 _AROUND = 8  # what may lie around the list of records
 TOO_DEEP = {"left out": "nested too deep"}
@@ -86,7 +88,10 @@ class RawAnswer:
 
     def _decode_all(self) -> Any:
         self.check_type()
-        return self._decode_bytes(self.body.removeprefix(_BOM)) if self.body.strip() else None
+        if _SOMETHING.search(self.body) is None:
+            return None
+        has_mark = self.body.startswith(_BOM)
+        return self._decode_bytes(self.body.removeprefix(_BOM) if has_mark else self.body)
 
     def _check_depth(self, value: Any, limit: int) -> None:
         if is_deeper_than(value, limit):

@@ -6,11 +6,9 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-import orjson
-
 from integrations.errors import TemplateError, TransformFailed, did_you_mean
 from integrations.paths import MISSING
-from integrations.values import read_date, read_datetime
+from integrations.values import read_date, read_datetime, write_json
 
 Filter = Callable[[Any], Any]
 
@@ -30,17 +28,12 @@ def as_text(value: Any) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Mapping | list | tuple):
-        return _json(value)
+        return write_json(value)
     return str(value)
 
 
 def _json(value: Any) -> str:
-    if value is MISSING:
-        value = None
-    try:
-        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except (TypeError, ValueError):
-        raise TemplateError("the value cannot be written as JSON", 1) from None
+    return write_json(None if value is MISSING else value)
 
 
 def _text_only(change: Callable[[str], str], value: Any) -> Any:

@@ -96,12 +96,12 @@ class Vendor:
         return hash(self.key)
 
 
-_CORRECTED: dict[tuple[str, str, int], Vendor] = {}
+_CORRECTED: dict[tuple[str, str], tuple[Vendor, Vendor]] = {}
 
 
 def _corrected(key: str, overrides: str, vendor: Vendor) -> Vendor:
-    cached = _CORRECTED.get((key, overrides, id(vendor.manifest)))
-    if cached is not None:
+    origin, cached = _CORRECTED.get((key, overrides), (None, None))
+    if cached is not None and origin is vendor:
         return cached
     allowed = {fact.path for fact in vendor.manifest.inferred}
     raw = json.loads(json.dumps(vendor.raw))
@@ -119,7 +119,7 @@ def _corrected(key: str, overrides: str, vendor: Vendor) -> Vendor:
         place = ".".join(str(part) for part in first["loc"])
         raise OverrideRefused(f"{vendor.label}: override {place}: {first['msg']}") from None
     corrected = Vendor(key, manifest.label, manifest, vendor.hooks, vendor.readme, raw)
-    _CORRECTED[(key, overrides, id(vendor.manifest))] = corrected
+    _CORRECTED[(key, overrides)] = (vendor, corrected)
     return corrected
 
 

@@ -1,5 +1,6 @@
 """Vendor values read as what they mean: dates, times, switches, numbers, text."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -101,10 +102,7 @@ def read_integer(value: Any) -> int | None:
 
 
 def read_text(value: Any) -> str | None:
-    """Give a value as text: true/false, ISO dates, JSON for lists and objects.
-
-    Raises TransformFailed for a list or object that cannot be written.
-    """
+    """Give a value as text: true/false, ISO dates, JSON for lists and objects."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -112,11 +110,16 @@ def read_text(value: Any) -> str | None:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Mapping | list | tuple):
-        try:
-            return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-        except TypeError:
-            raise TransformFailed("The list or object cannot be written as text.") from None
+        return write_json(value)
     return str(value)
+
+
+def write_json(value: Any) -> str:
+    """Write plain data as JSON, also numbers of any length and halves of characters."""
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return json.dumps(value, default=str, skipkeys=True, separators=(",", ":"))
 
 
 def keep(value: Any) -> Any:

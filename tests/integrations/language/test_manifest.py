@@ -14,6 +14,7 @@ from integrations.errors import (
     UnknownLoad,
     UnknownVendor,
 )
+from integrations.manifest import Manifest
 from integrations.registry import VENDORS_FOLDER, Vendor, get_vendor, vendors
 from integrations.yamlfile import YamlInvalid, read_yaml
 from tests.integrations.language.conftest import MANIFEST, merge
@@ -286,6 +287,21 @@ def test_the_small_manifest_of_these_tests_is_valid(make_vendor: MakeVendor):
     assert vendor.base_url({"subdomain": "acme"}) == "https://acme.tiny.example/api"
     assert vendor.hosts({"subdomain": "acme"}) == ("acme.tiny.example",)
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"c": 2}}
+
+
+def test_the_examples_of_the_manual_are_a_valid_manifest():
+    """docs/vendor-manifest.md"""
+    manual = (VENDORS_FOLDER.parent.parent / "docs" / "vendor-manifest.md").read_text()
+    whole, errors, load, roles = (
+        yaml.safe_load(part.partition("```")[0]) for part in manual.split("```yaml\n")[1:]
+    )
+
+    load["users"].update(roles)
+    whole |= {"auth": {"api_key": {}}, "loads": load, **errors}
+
+    manifest = Manifest.model_validate(whole)
+    assert manifest.loads["users"].roles is not None
+    assert len(manifest.errors) == 3
 
 
 def test_an_inferred_fact_is_corrected_for_these_credentials_only():
