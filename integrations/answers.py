@@ -16,6 +16,7 @@ _SPLIT_FROM = 1024 * 1024  # smaller answers are decoded as a whole
 _PIECE = 512 * 1024
 _SOMETHING = re.compile(rb"\S")
 _TRIES = 24
+_FEW_TRIES = 4  # for what costs more: larger windows, and decoding leniently
 _AROUND = 8  # what may lie around the list of records
 TOO_DEEP = {"left out": "nested too deep"}
 _JSON_TYPES = frozenset({"application/json", "text/json", "application/problem+json"})
@@ -235,15 +236,16 @@ def _next_piece(body: bytearray, at: int, end: int, window: int) -> tuple[list[A
     if at + window >= end:
         return _decode_piece(body, at, end), end
     cuts: list[int] = []
+    tries = _TRIES if window <= _PIECE else _FEW_TRIES
     cut = body.rfind(b"},", at, at + window)
-    while cut >= 0 and len(cuts) < _TRIES:
+    while cut >= 0 and len(cuts) < tries:
         cuts.append(cut)
         cut = body.rfind(b"},", at, cut)
     for cut in cuts:
         piece = _decode_piece(body, at, cut + 1, lenient=False)
         if piece is not None:
             return piece, cut + 2
-    for cut in cuts:
+    for cut in cuts[:_FEW_TRIES]:
         piece = _decode_piece(body, at, cut + 1)
         if piece is not None:
             return piece, cut + 2
