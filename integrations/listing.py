@@ -8,10 +8,9 @@ comes. What was read is kept; only nobody may be removed because of it (M-11).
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from integrations.manifest_load import Load
 from integrations.paths import compile_path
+from integrations.values import printable
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Watch:
         ids = [self._id_of(record) for record in records]
         if all(ids):
             return all(one in self._seen for one in ids)
-        mark = hash(orjson.dumps(records, default=str, option=orjson.OPT_NON_STR_KEYS))
+        mark = hash(repr(records))  # not as JSON: half a character cannot be written
         known = mark in self._unnamed
         self._unnamed.add(mark)
         return known
@@ -101,7 +100,7 @@ class Watch:
             if one:
                 if one in seen:
                     self._twice += 1
-                    self._first_twice = self._first_twice or one[:64]
+                    self._first_twice = self._first_twice or printable(one[:64])
                     continue
                 seen.add(one)
             kept.append(record)

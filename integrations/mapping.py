@@ -17,7 +17,14 @@ from integrations.manifest_load import Load, SourceField
 from integrations.paths import MISSING, compile_path
 from integrations.roles import compile_roles
 from integrations.transforms import get_transform
-from integrations.values import READERS, read_boolean, read_date, read_datetime, read_integer
+from integrations.values import (
+    READERS,
+    printable,
+    read_boolean,
+    read_date,
+    read_datetime,
+    read_integer,
+)
 from people.identity import email_key, username_key
 from people.queries import Target
 
@@ -128,11 +135,7 @@ class Mapper:
             if value is not MISSING:
                 user.setdefault("custom", {})[target] = value
         roles = self._read_roles(record)
-        outcome = "mapped"
-        if self._keep is not None and not self._keep(
-            {name: _or_none(read(record)) for name, read in self._filter_fields}
-        ):
-            outcome = "filtered"
+        outcome = "mapped" if self._is_kept(record) else "filtered"
         payload = orjson.dumps({"p": people, "u": user, "r": roles, "s": status})
         email = people.get("email")
         username = people.get("username")
@@ -147,6 +150,19 @@ class Mapper:
             active=status != "deactivated",
             payload=payload.decode(),
         )
+
+    def _is_kept(self, record: Any) -> bool:
+        """Whether the filters let the record through; they judge no value that cannot be read."""
+        if self._keep is None:
+            return True
+        values = {}
+        for name, read in self._filter_fields:
+            try:
+                values[name] = _or_none(read(record))
+            except TransformFailed as problem:
+                reason = f"The filters cannot judge {self._load.fields[name].label}: {problem}"
+                raise _FieldProblem("value_unusable", name, reason) from None
+        return self._keep(values)
 
     def _read_roles(self, record: Any) -> list[list[str]] | None:
         """The roles of the record (M-29); `Member` where the vendor's folder has no rule."""
@@ -185,7 +201,7 @@ class Mapper:
                 if value in blanks or not value.strip():
                     return None
                 return value if is_text else read_type(value)
-            return read_type(value)
+            return _plain_text(value) if is_text else read_type(value)
 
         return read
 
@@ -330,7 +346,9 @@ class _FieldProblem(Exception):
 
 
 def _with_issue(external_id: str, key: str, problem: _FieldProblem) -> Mapped:
-    payload = orjson.dumps({"i": [problem.code, problem.field, problem.reason[:500]]})
+    # The reason may quote what the record holds, and that may be what no database stores.
+    reason = printable(problem.reason[:500])
+    payload = orjson.dumps({"i": [problem.code, problem.field, reason]})
     return Mapped(
         external_id=external_id,
         key=key if key.isprintable() and key else external_id,

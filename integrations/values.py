@@ -25,6 +25,11 @@ def _shown(value: Any) -> str:
     return f'"{text[:_SHOWN]}…"' if len(text) > _SHOWN else f'"{text}"'
 
 
+def printable(text: str) -> str:
+    """Text for a sentence: signs that cannot be shown, or stored at all, become U+FFFD."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
 def _is_no_date(value: Any) -> bool:
     return value is None or (isinstance(value, str) and (not value or value in _NO_DATES))
 

@@ -8,6 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from integrations.client import VendorClient
+from integrations.errors import VendorError
+from integrations.listing import Page
+from integrations.manifest_load import Single
 from integrations.mapping import Mapped, Mapper
 from integrations.models import LinkState, RecordLink, StagedRecord
 from integrations.paths import parse_path
@@ -32,17 +35,17 @@ _ANALYSE_FROM = 1_000
 def fetch_and_stage(work: Work, client: VendorClient, mapper: Mapper) -> None:
     """Read the whole listing into the stage; sets `work.complete` and `counts["seen"]`.
 
-    A fetch that was killed starts its listing again, so what it staged goes first. One statement
-    and one progress row per thousand records or so. Raises VendorError, LeaseLost.
+    A fetch that was killed starts its listing again, so what it staged goes first. A listing of
+    several pages that breaks off is not complete; what came is used. One statement and one progress
+    row per thousand records or so. Raises VendorError when nothing could be read, LeaseLost.
     """
     StagedRecord.objects.filter(run=work.run.pk).delete()
     seen = 0
     total = None
     without_id = 0
     buffer: list[Mapped] = []
-    for page in client.pages(
-        work.load, today=timezone.localdate(work.now), extra_fields=_extra_fields(work)
-    ):
+    ending = _Ending(in_pages=not isinstance(work.load.paging, Single))
+    for page in ending.watch(_pages(work, client)):
         total = page.total or total
         for record in page.records:
             mapped = mapper.map(record)
@@ -55,11 +58,38 @@ def fetch_and_stage(work: Work, client: VendorClient, mapper: Mapper) -> None:
             buffer = []
     seen += _stage(work, buffer, seen, total)
     work.counts["seen"] = seen + without_id
-    _judge_listing(work, client, seen=seen, without_id=without_id)
+    _judge_listing(work, client, ending, seen=seen, without_id=without_id)
     if seen >= _ANALYSE_FROM:
         analyse(StagedRecord, ["run_id", "external_id", "hash"])
         analyse(RecordLink, ["vendor", "tenant", "external_id"])
         analyse(LinkState, ["link_id", "integration_id", "hash"])
+
+
+def _pages(work: Work, client: VendorClient) -> Iterator[Page]:
+    today = timezone.localdate(work.now)
+    return client.pages(work.load, today=today, extra_fields=_extra_fields(work))
+
+
+class _Ending:
+    """Lets a failed page end a listing of which records have come, and keeps why (F-23).
+
+    One answer that holds everything is right or wrong as a whole: its error goes on.
+    """
+
+    def __init__(self, *, in_pages: bool) -> None:
+        self.error: VendorError | None = None
+        self._in_pages = in_pages
+
+    def watch(self, pages: Iterator[Page]) -> Iterator[Page]:
+        came = 0
+        try:
+            for page in pages:
+                came += len(page.records)
+                yield page
+        except VendorError as error:
+            if not (came and self._in_pages):
+                raise
+            self.error = error
 
 
 def _extra_fields(work: Work) -> list[str]:
@@ -97,16 +127,20 @@ def _rows(run_id: int, records: list[Mapped]) -> Iterator[tuple[object, ...]]:
         )
 
 
-def _judge_listing(work: Work, client: VendorClient, *, seen: int, without_id: int) -> None:
+def _judge_listing(
+    work: Work, client: VendorClient, ending: _Ending, *, seen: int, without_id: int
+) -> None:
     """A listing is complete when its pages agree and it lists somebody (M-11 a, F-24)."""
     listing = client.listing
     problems = list(listing.problems)
+    if ending.error is not None:
+        problems.append(f"It broke off after {seen + without_id} records: {ending.error.message}")
     if without_id:
         problems.append(
             f"{without_id} records came without a usable id and cannot be told apart; "
             "they were left out."
         )
-    if not seen:
+    elif not seen:
         problems.append(
             f"{work.vendor.label} listed nobody. That is never taken as a fact: check that the "
             "key may see the users, and the sub-domain."

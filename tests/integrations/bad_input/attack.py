@@ -1,0 +1,111 @@
+"""Hostile answers through whole syncs, and what they must never do (S-13, G-10)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from integrations.models import SyncRun
+from integrations.sandbox.hostile import hostile_answers
+from tests.integrations.bad_input.world import Rows, World, removed, snapshot
+
+
+@dataclass(frozen=True)
+class Target:
+    """Requests that hostile answers stand in for, the sample that they are made of."""
+
+    paths: tuple[str, ...]
+    sample: str
+    share: float
+
+
+TARGETS = {
+    "bamboohr": (
+        Target((r"reports/custom",), "bamboohr/reports/custom", 0.8),
+        Target((r"employmentStatus",), "bamboohr/employees/all/tables/employmentStatus", 0.2),
+    ),
+    "aha": (Target((r"/users\?", r"/users\?page=2\b"), "aha/users", 1.0),),
+}
+SHORTEST_MESSAGE = 20
+
+
+@dataclass
+class Damage:
+    """What a series of hostile answers did; the lists name the answers, and are to be empty."""
+
+    answers: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    unhandled: list[str] = field(default_factory=list)
+    removals: list[str] = field(default_factory=list)
+    not_mended: list[str] = field(default_factory=list)
+    speechless: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    slowest: float = 0.0
+
+
+def attack(world: World, *, answers: int, seed: int = 1) -> Damage:
+    """Send hostile answers, each in a sync of its own followed by a healthy one.
+
+    The world must have been synced once and be `done`.
+    """
+    damage = Damage()
+    good = snapshot()
+    began = time.monotonic()
+    for targets in TARGETS[world.vendor]:
+        number = round(answers * targets.share)
+        for place, answer in enumerate(hostile_answers(targets.sample, seed, number)):
+            path = targets.paths[place % len(targets.paths)]
+            _one(world, damage, good, path=path, answer=answer)
+    damage.seconds = time.monotonic() - began
+    return damage
+
+
+def _one(
+    world: World, damage: Damage, good: Rows, *, path: str, answer: tuple[str, str, bytes]
+) -> None:
+    name, content_type, body = answer
+    world.fault("body", path=path, body=body, content_type=content_type)
+    began = time.monotonic()
+    run = world.sync()
+    damage.slowest = max(damage.slowest, time.monotonic() - began)
+    world.heal()
+    damage.answers += 1
+    damage.states[run.state] += 1
+    damage.codes[run.error_code] += 1
+    if run.error_code == "internal":
+        damage.unhandled.append(name)
+    if run.state == SyncRun.State.FAILED and len(run.error_message) < SHORTEST_MESSAGE:
+        damage.speechless.append(name)
+    stated = said_to_be_disabled(body) if world.vendor == "aha" else set()
+    gone = [one for one in removed(good, snapshot()) if one not in stated]
+    if gone:
+        damage.removals.append(f"{name}: {', '.join(gone)}")
+    healed = world.sync()
+    if healed.state != SyncRun.State.DONE or not holds(snapshot(), good):
+        damage.not_mended.append(f"{name}: {healed.state} {healed.error_code}")
+
+
+def said_to_be_disabled(body: bytes) -> set[str]:
+    """Accounts that the answer itself calls disabled, as `removed` names them; M-12 lets them be."""
+    try:
+        document = json.loads(body.decode("utf-8", "replace"))
+        rows = document["users"]
+        return {
+            f"users {row['id']}"
+            for row in rows
+            if isinstance(row, dict) and row.get("enabled") in (False, "0", "no", "false")
+        }
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def holds(after: Rows, good: Rows) -> bool:
+    """Whether everything that was good is as it was; rows may have been added."""
+    return all(
+        after[kind].get(key) == row
+        for kind in ("people", "users")
+        for key, row in good[kind].items()
+    ) and all(after["roles"].get(key) == number for key, number in good["roles"].items())

@@ -1,0 +1,175 @@
+"""A company in the sandbox and one launched integration that reads it: what these tests act on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.forms.models import model_to_dict
+
+from integrations import services
+from integrations.models import Credentials, Integration, RecordIssue, SyncRun
+from integrations.registry import get_vendor
+from integrations.sandbox.server import Sandbox
+from integrations.sandbox.vendor import RecordChange, StateChange
+from integrations.secrets import seal
+from integrations.sync import execute
+from people.models import Person, PersonRole
+from saas.models import SaaSUser, SaaSUserRole
+from tests.makers import make_mapping, make_user
+
+CANARY = "canary-5e1f0c7ab94d42d88e2f6a31"
+LOADS = {"bamboohr": "employees", "aha": "users"}
+# Pages of ten, so that a small company has several; the rate is the sandbox's business here.
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "bamboohr": {"rate.per_second": 1000},
+    "aha": {
+        "rate.per_second": 1000,
+        "rate.per_minute": 100_000,
+        "loads.users.paging.page_size": 10,
+    },
+}
+LISTING = {"bamboohr": r"reports/custom", "aha": r"/users\?"}
+SOONER = {"Retry-After": "0.01"}  # before a call is made again
+
+
+@dataclass
+class World:
+    """One vendor of the sandbox and the integration that reads it."""
+
+    vendor: str
+    sandbox: Sandbox
+    integration: Integration
+    listing: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listing = LISTING[self.vendor]
+
+    @property
+    def credentials(self) -> Credentials:
+        assert self.integration.credentials is not None
+        return self.integration.credentials
+
+    def sync(self, *, kind: str = SyncRun.Kind.SYNC) -> SyncRun:
+        """Queue a run and do it; gives it back ended."""
+        integration = Integration.objects.get(pk=self.integration.pk)
+        run = services.queue_run(integration, kind=kind, by="admin")
+        return execute(run.pk)
+
+    def fault(self, kind: Any, **values: Any) -> int:
+        """Arm a fault of the vendor, of its listing unless `path` is given; its number."""
+        return self.sandbox.faults.add(kind, vendor=self.vendor, **{"path": self.listing, **values})
+
+    def heal(self) -> None:
+        """End every fault, and the pauses that the vendor asked for."""
+        self.sandbox.faults.clear()
+
+    def change(self, record: str, **values: Any) -> None:
+        """Set values of one record at the vendor."""
+        self.sandbox.change(
+            StateChange(vendor=self.vendor, change=[RecordChange(id=record, set=values)])
+        )
+
+    def requests(self) -> list[Any]:
+        """What arrived at the vendor's side."""
+        return [seen for seen in self.sandbox.log if seen.vendor == self.vendor]
+
+
+def open_world(vendor: str, sandbox: Sandbox, *, secret: str | None = None) -> World:
+    """Make credentials, an integration with the suggested mappings, and launch it.
+
+    The integration maps every suggested field. `secret` replaces the sandbox's own key.
+    """
+    PersonRole.objects.get_or_create(name="Employee")
+    side = sandbox.state[vendor]
+    given = sandbox.credentials(vendor)
+    credentials = Credentials(
+        name=f"{get_vendor(vendor).label} production",
+        vendor=vendor,
+        type=given["type"],
+        settings=given["settings"],
+        base_url=sandbox.base_url(vendor),
+        overrides=OVERRIDES[vendor],
+    )
+    seal(credentials, {"value": secret or given["secrets"]["value"]}, by="admin")
+    credentials.save()
+    integration = Integration.objects.create(
+        name=f"{get_vendor(vendor).label} load",
+        vendor=vendor,
+        load=LOADS[vendor],
+        credentials=credentials,
+        inputs=side.inputs(),
+        run_as=make_user(f"runner-{vendor}"),
+    )
+    for row in get_vendor(vendor).loads[LOADS[vendor]].suggested:
+        make_mapping(integration, **_mapping(row))
+    services.launch(integration, by="admin", test=False)
+    return World(vendor, sandbox, integration)
+
+
+def mend(world: World) -> None:
+    """Mend, at the vendor, what every sandbox company has amiss, so that a run can be `done`."""
+    if world.vendor == "bamboohr":
+        records = world.sandbox.state["bamboohr"].kept()["employees"]
+        for one in records:
+            if not one["work_email"]:
+                world.change(one["id"], workEmail=f"employee{one['id']}@acme.example")
+    else:
+        for one in world.sandbox.state["aha"].kept()["users"]:
+            if one["email"] == "no-reply@acme.example":
+                world.change(one["id"], email=f"robot{one['id']}@acme.example")
+
+
+def _mapping(row: Any) -> dict[str, Any]:
+    return {
+        "source": row.source or "",
+        "constant": row.constant,
+        "transform": row.transform or "",
+        "target": row.target,
+        "sync_key": row.sync_key,
+        "policy": row.policy or "always",
+    }
+
+
+Rows = dict[str, dict[Any, Any]]
+
+
+def snapshot() -> Rows:
+    """Every person, SaaS user and current role, as plain values: what must not be damaged.
+
+    People by id, SaaS users by external id, roles by external id, role and scope.
+    """
+    left_out = ["custom", "sources"]
+    people = {
+        person.pk: {**model_to_dict(person, exclude=left_out), "custom": person.custom}
+        for person in Person.objects.all()
+    }
+    users = {user.external_id: model_to_dict(user) for user in SaaSUser.objects.all()}
+    roles = SaaSUserRole.objects.filter(valid_to__isnull=True)
+    keys = roles.values_list("saas_user__external_id", "role", "scope_id", "scope")
+    return {"people": people, "users": users, "roles": dict(Counter(keys))}
+
+
+def removed(before: Rows, after: Rows) -> list[str]:
+    """Whoever was active before and is not any more, or is gone: `people 12`, `users 4711`."""
+    return [
+        f"{kind} {key}"
+        for kind in ("people", "users")
+        for key, row in before[kind].items()
+        if row["status"] == "active" and after[kind].get(key, {}).get("status") != "active"
+    ]
+
+
+def issues_of(run: SyncRun) -> list[RecordIssue]:
+    """The run's issues; warnings are told apart, by `warnings_of`."""
+    return list(RecordIssue.objects.filter(run=run, severity=RecordIssue.Severity.ISSUE))
+
+
+def warnings_of(run: SyncRun) -> list[RecordIssue]:
+    """The run's warnings about records."""
+    return list(RecordIssue.objects.filter(run=run, severity=RecordIssue.Severity.WARNING))
+
+
+OpenWorld = Callable[..., World]
