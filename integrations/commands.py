@@ -25,7 +25,7 @@ COMMAND_LINE = "command line"
 
 
 class Exit(IntEnum):
-    """How a command ended (interface.md)."""
+    """How a command ended; scripts rely on the numbers."""
 
     DONE = 0
     ISSUES = 1

@@ -19,7 +19,7 @@ Write = Callable[[str], object]
 
 
 def run_as_json(run: SyncRun, *, with_plan: bool = False) -> dict[str, Any]:
-    """A run as `interface.md` fixes it, with `warnings` and, where it failed, `error` besides.
+    """A run as every command tells it, with `warnings` and, where it failed, `error` besides.
 
     Two queries, and one for the plan, which is read as a whole; `write_runs` streams it.
     """
@@ -60,10 +60,9 @@ def write_runs(
     write: Write,
     runs: list[SyncRun],
     *,
-    with_plan: bool = False,
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Write the one JSON object of `interface.md`; a plan of any length passes through.
+    """Write the one JSON object of all commands; a preview's plan of any length passes through.
 
     `extra` are further keys of the object. Queries as `run_as_json`, per run.
     """
@@ -71,7 +70,7 @@ def write_runs(
     for number, run in enumerate(runs):
         write(",\n" if number else "\n")
         text = orjson.dumps(run_as_json(run)).decode()
-        if not with_plan:
+        if run.kind != SyncRun.Kind.PREVIEW:
             write(text)
             continue
         write(f'{text[:-1]}, "plan": [')

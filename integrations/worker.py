@@ -100,17 +100,23 @@ def cancel(run_id: int, *, by: str) -> bool:
 class Worker:
     """Does what is queued. `stop` may be called from a signal or another thread."""
 
-    def __init__(self, *, on_end: Callable[[SyncRun], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        on_end: Callable[[SyncRun], None] | None = None,
+        stop_within: float = STOP_WITHIN_SECONDS,
+    ) -> None:
         self._on_end = on_end
+        self._stop_within = stop_within
         self._stopping = threading.Event()
         self._busy = False
 
     def stop(self, *_signal: Any) -> None:
-        """Ask to end after the present run, or after 25 s, whichever comes first."""
+        """Ask to end after the present run, or after `stop_within` seconds."""
         already = self._stopping.is_set()
         self._stopping.set()
         if self._busy and not already:
-            signal.setitimer(signal.ITIMER_REAL, STOP_WITHIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, self._stop_within)
 
     def do_due(self) -> list[SyncRun]:
         """Do everything that is queued now, oldest first; gives the runs as they ended.
@@ -191,7 +197,7 @@ class Worker:
         before = signal.signal(signal.SIGALRM, break_off)
         self._busy = True
         if self._stopping.is_set():
-            signal.setitimer(signal.ITIMER_REAL, STOP_WITHIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, self._stop_within)
         try:
             yield
         finally:

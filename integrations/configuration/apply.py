@@ -116,7 +116,7 @@ def _prepare(
     for credentials in wishes.credentials:
         check_credentials(credentials, world, problems)
     secrets = {one.key: find_secrets(one, folder, problems) for one in wishes.credentials}
-    around = _surroundings(wishes, world, secrets)
+    around = _surroundings(wishes, world, secrets, problems)
     remarks = [
         remark
         for wish in wishes.integrations
@@ -132,7 +132,9 @@ def _prepare(
     return receipt, _Work(wishes, world, secrets, found, losers)
 
 
-def _surroundings(wishes: Wishes, world: World, secrets: dict[str, Secrets]) -> Surroundings:
+def _surroundings(
+    wishes: Wishes, world: World, secrets: dict[str, Secrets], problems: Problems
+) -> Surroundings:
     targets = dict(world.targets)
     for object_, wish in wishes.fields:
         if object_ == CustomField.Object.PERSON:
@@ -153,6 +155,8 @@ def _surroundings(wishes: Wishes, world: World, secrets: dict[str, Secrets]) -> 
         credentials={one.key: one for one in wishes.credentials},
         with_secrets=frozenset(
             {name for name, one in secrets.items() if one.names}
+            # A secret that cannot be read is told where it stands, not again at each user.
+            | {one.key for one in wishes.credentials if problems.are_under((*one.path, "secrets"))}
             | {name for name, row in world.credentials.items() if row.hints}
         ),
         status_owners=frozenset(

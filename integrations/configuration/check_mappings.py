@@ -51,7 +51,8 @@ def check_mappings(
             remarks += _check_source(wish, mapping["source"], load, path, problems)
         if target is not None and not problems.are_under(path):
             _check_meaning(mapping, target, load, roles, path, problems)
-    if wish.wanted["state"] != Integration.State.DRAFT:
+    whole: Path = (*wish.path, "mappings")
+    if wish.wanted["state"] != Integration.State.DRAFT and not problems.are_under(whole):
         _check_enough(wish, load, targets, problems)
     return remarks
 

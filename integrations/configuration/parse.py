@@ -113,8 +113,8 @@ def _sentence(mistake: ErrorDetails, path: Path) -> str:
         "list_type": "must be a list",
         "dict_type": "must be keys with values",
         "model_type": "must be keys with values",
-        "string_too_short": "must not be blank",
-        "string_too_long": f"has more than {context.get('max_length')} characters",
+        "too_short": "must not be blank",
+        "too_long": f"has more than {context.get('max_length')} characters",
         "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than_equal": f"must be at most {context.get('le')}",
     }

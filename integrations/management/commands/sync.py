@@ -55,13 +55,19 @@ class Command(BaseCommand):
                 continue
             runs.append(run)
             codes.append(exit_of(run))
+            if run.kind != kind:
+                # M-6: it came to own fields of another, and nobody has looked at that yet.
+                codes.append(Exit.HELD)
+                message = "Only previewed, because it came to own fields: look, then run it again."
+                errors.append({"name": integration.name, "message": message})
+                self.say(f"{integration.name}: {message}")
             if told is not None:
                 explained.append({"run": run.pk, **told})
             if not options["json"]:
-                self._print(run, told, with_plan=options["plan"])
+                self._print(run, told)
         if options["json"]:
             extra = {"errors": errors} | ({"person": explained} if options["person"] else {})
-            write_runs(self.write_piece, runs, with_plan=options["plan"], extra=extra)
+            write_runs(self.write_piece, runs, extra=extra)
         return worst(codes)
 
     def _integrations(self, options: dict[str, Any]) -> list[Integration]:
@@ -119,11 +125,11 @@ class Command(BaseCommand):
 
             yield show
 
-    def _print(self, run: SyncRun, told: dict[str, Any] | None, *, with_plan: bool) -> None:
+    def _print(self, run: SyncRun, told: dict[str, Any] | None) -> None:
         if told is not None:
             for line in as_lines(told):
                 self.stdout.write(_printable(line))
-        elif with_plan:
+        elif run.kind == SyncRun.Kind.PREVIEW:
             for row in plan_rows(run):
                 self._print_row(row)
         self.stdout.write(f"{run}: {run.get_state_display().lower()}. {_in_words(run.counts)}")
