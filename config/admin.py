@@ -22,6 +22,7 @@ def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) ->
     return found
 
 
+admin.site.index_title = "Dashboard"
 admin.site.search = search  # type: ignore[attr-defined]
 
 __all__ = ["users_admin"]

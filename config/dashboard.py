@@ -71,7 +71,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not may("integrations.view_integration"):
         return context
     integrations = list(with_counts(Integration.objects.select_related("credentials")))
-    newest = last_runs(integrations)
+    newest = last_runs(integrations, ended=True)
     context["attention"] = [*_attention(request, integrations, newest)]
     context["runs"] = SyncRun.objects.defer("warnings", "listing")[:_SHOWN_RUNS]
     context["shows_configuration"] = True

@@ -46,10 +46,15 @@ def count_open_issues(*, most: int) -> int:
     return open_issues().order_by()[:most].count()
 
 
-def last_runs(integrations: Iterable[Integration]) -> Mapping[int, SyncRun]:
-    """The newest run of each of these integrations, whatever its state. One query."""
+def last_runs(
+    integrations: Iterable[Integration], *, ended: bool = False
+) -> Mapping[int, SyncRun]:
+    """The newest run of each of these integrations, or the newest that has ended. One query."""
+    states = SyncRun.State.values
+    if ended:
+        states = [state for state in states if state not in SyncRun.ACTIVE_STATES]
     newest = (
-        SyncRun.objects.filter(integration__in=list(integrations))
+        SyncRun.objects.filter(integration__in=list(integrations), state__in=states)
         .values("integration")
         .annotate(newest=Max("id"))
         .values("newest")

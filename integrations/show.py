@@ -87,6 +87,8 @@ def show_value(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "Yes" if value else "No"
+    if isinstance(value, datetime | date):
+        return moment(value)
     if isinstance(value, list | tuple):
         return ", ".join(show_value(part) for part in value)
     if isinstance(value, dict):

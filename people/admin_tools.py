@@ -122,9 +122,12 @@ class SafeQueryMixin:
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """As Django's; a bad look-up leaves by `changelist_view`, whatever else the URL says."""
         try:
-            return super().get_changelist_instance(request)  # type: ignore[misc]
+            changes = super().get_changelist_instance(request)  # type: ignore[misc]
         except IncorrectLookupParameters as problem:
             raise DisallowedModelAdminLookup(str(problem)) from problem
+        if not (changes.query or changes.has_active_filters):
+            changes.full_result_count = changes.result_count  # the theme offers no "Show all" then
+        return changes
 
     def lookup_allowed(
         self,

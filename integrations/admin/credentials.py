@@ -205,6 +205,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):  # type: ignore
             context["may_test"] = request.user.has_perm("integrations.test_credentials")
             context["test_inputs"] = _test_inputs(row)
             context["expiry"] = expiry_badge(row.expires_on, today=timezone.localdate())
+        context["show_save_and_add_another"] = False
         vendor, _kind = _vendor_and_type(request, row)
         context["lint"] = getattr(vendor.manifest.auth.api_key, "lint", None)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]

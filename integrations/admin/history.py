@@ -28,6 +28,7 @@ _UNTOLD = frozenset(
         "test_message",
         "tested_at",
         "revision",
+        "position",
     }
 )
 _WORDS = {"+": "Added", "~": "Changed", "-": "Removed"}
@@ -84,11 +85,11 @@ class HistoryPage:
         entries = list(_read(row.history.filter(id=row.pk), ""))  # type: ignore[attr-defined]
         for model, field in self.history_children:
             versions = model.history.filter(**{field: row.pk})  # type: ignore[attr-defined]
-            entries.extend(_read(versions, str(model._meta.verbose_name)))
+            entries.extend(_read(versions, str(model._meta.verbose_name), parent=field))
         return sorted(entries, key=lambda entry: entry.at, reverse=True)[:_MOST_ENTRIES]
 
 
-def _read(versions: Any, word: str) -> Iterable[Entry]:
+def _read(versions: Any, word: str, *, parent: str = "") -> Iterable[Entry]:
     """Compare each version with the one before it. One query, and one per kind of foreign key."""
     rows = list(
         versions.select_related("history_user").order_by("-history_date", "-history_id")[
@@ -99,7 +100,7 @@ def _read(versions: Any, word: str) -> Iterable[Entry]:
     before: dict[int, Any] = {}
     entries = []
     for version in reversed(rows):
-        changes = tuple(_compare(before.get(version.id), version, names))
+        changes = tuple(_compare(before.get(version.id), version, names, parent))
         before[version.id] = version
         what = _WORDS[version.history_type]
         if word:
@@ -136,10 +137,14 @@ def _names(rows: Sequence[Any]) -> dict[tuple[str, Any], str]:
     return names
 
 
-def _compare(old: Any, new: Any, names: dict[tuple[str, Any], str]) -> Iterable[Change]:
+def _compare(
+    old: Any, new: Any, names: dict[tuple[str, Any], str], parent: str
+) -> Iterable[Change]:
     if new.history_type == "-" or (old is None and new.history_type == "~"):
         return
     for field in _told_fields(new):
+        if field.attname == parent:
+            continue
         was = _shown(field, old, names) if old is not None else None
         now = _shown(field, new, names)
         if was != now and (old is not None or now not in (None, "", {}, [])):

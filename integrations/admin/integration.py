@@ -51,7 +51,9 @@ class MappingInline(TabularInline):  # type: ignore[misc]
     fields: Sequence[str] = ("source_choice", "detail", "transform", "target", "sync_key", "policy")
     extra = 0
     ordering = ("position", "id")
-    verbose_name_plural = "Mappings"
+    verbose_name = "mapping"
+    verbose_name_plural = "Mappings (* is needed for everybody)"
+    hide_title = True
 
     def get_formset(
         self, request: HttpRequest, obj: Integration | None = None, **kwargs: Any
@@ -290,12 +292,13 @@ class IntegrationAdmin(  # type: ignore[misc]
         row: Integration | None = kwargs.get("obj")
         if row is not None:
             context.update(self.change_context(request, row))
+        context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say in words what goes; the links of 100,000 records are not listed one by one."""
         names = [f"Integration: {row}" for row in objs]
-        more = ["Its mappings, and what it remembers of each record", "Its runs stay in the list"]
+        more = ["Its mappings", "What it remembers of each record that it has seen"]
         return [*names, more], {"integrations": len(names)}, set(), []
 
     def delete_view(

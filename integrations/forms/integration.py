@@ -106,6 +106,8 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _clean_input(self, name: str, field: Input, typed: str, inputs: dict[str, str]) -> None:
         shared = self.known_variables.get(field.variable or "", "")
+        if typed and typed == self.instance.inputs.get(name):
+            return
         if not typed or typed == shared:
             inputs.pop(name, None)  # it follows the variable (AH-12)
             return

@@ -44,12 +44,12 @@ class Choices:
 
     @property
     def target_choices(self) -> Sequence[tuple[str, str]]:
-        """People fields by label; the vendor's required ones say so."""
+        """People fields by label; a star marks those that everybody must have."""
         needed = set(self.load.required_targets)
         return [
             ("", "Choose"),
             *(
-                (key, f"{target.label} (required)" if key in needed else target.label)
+                (key, f"{target.label} *" if key in needed else target.label)
                 for key, target in sorted(
                     self.targets.items(), key=lambda item: item[1].label.casefold()
                 )
