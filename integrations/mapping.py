@@ -129,7 +129,11 @@ class Mapper:
             if value is not MISSING:
                 people[target] = value
         status = self._status(record)
-        user = {name: read(record) for name, read in self._account}
+        user = {}
+        for part, read in self._account:
+            value = read(record)
+            if value is not MISSING:
+                user[part] = value
         for target, read in self._custom:
             value = read(record)
             if value is not MISSING:
@@ -178,7 +182,7 @@ class Mapper:
         for name, read in self._account:
             if name == "email":
                 try:
-                    return str(read(record) or "")[:320]
+                    return str(_or_none(read(record)) or "")[:320]
                 except _FieldProblem:
                     return ""
         return ""
@@ -239,7 +243,32 @@ class Mapper:
             except TransformFailed as problem:
                 raise _FieldProblem("value_unusable", target, f"{label}: {problem}") from None
 
+        if row.target.type in _TEXTS and transform is None and row.constant is None:
+            return target, self._quick(field, row.target, read)
         return target, read
+
+    def _quick(self, field: SourceField | None, target: Target, slowly: Read) -> Read:
+        """Text straight into text, as most mappings are: ordinary values in one step."""
+        if field is None or field.type != "text" or field.synthetic is not None:
+            return slowly
+        path = compile_path(field.path or "")
+        blanks = (*self._load.blank.get("any", ()), *self._load.blank.get("text", ()))
+        longest, trim = _longest(target), _is_trimmed(target)
+
+        def read(record: Any) -> Any:
+            value = path(record)
+            if (
+                type(value) is str
+                and len(value) <= longest
+                and value.isascii()
+                and value.isprintable()
+                and value not in blanks
+            ):
+                text = value.strip()
+                return (text if trim else value) if text else None
+            return slowly(record)
+
+        return read
 
     def _converter(self, target: Target, field: SourceField | None) -> Read:
         if target.type == "manager":
@@ -248,12 +277,8 @@ class Mapper:
             return self._status_converter()
         if target.type == "role":
             return self._role_converter()
-        if target.type == "department":
-            return _text_reader(200)
-        if target.type in {"text", "long_text"}:
-            return _text_reader(
-                target.max_length or (1000 if target.type == "text" else _LONGEST_LONG_TEXT)
-            )
+        if target.type in _TEXTS:
+            return _text_reader(_longest(target), trim=_is_trimmed(target))
         return _TYPED[target.type]
 
     def _status_converter(self) -> Read:
@@ -324,17 +349,33 @@ class Mapper:
             wanted = {part: self._sources[part] for part in templates.parse(text).names}
 
             def source(record: Any) -> Any:
-                values = {part: _or_none(read(record)) for part, read in wanted.items()}
+                found = {part: read(record) for part, read in wanted.items()}
+                if all(value is MISSING for value in found.values()):
+                    return MISSING
+                values = {part: _or_none(value) for part, value in found.items()}
                 return " ".join(templates.render_text(text, values, absent="blank").split())
 
         def read(record: Any) -> Any:
             try:
                 value = source(record)
-                return None if value is None or value is MISSING else convert(value)
+                return value if value is None or value is MISSING else convert(value)
             except TransformFailed as problem:
                 raise _FieldProblem("value_unusable", name, f"{name}: {problem}") from None
 
         return read
+
+
+_TEXTS = {"text": 1000, "long_text": _LONGEST_LONG_TEXT, "department": 200}
+
+
+def _longest(target: Target) -> int:
+    """How many characters fit into the target."""
+    return target.max_length or _TEXTS[target.type]
+
+
+def _is_trimmed(target: Target) -> bool:
+    """All but departments: " Sales" is another one than "Sales", and is reported (BB-30)."""
+    return target.type != "department"
 
 
 class _FieldProblem(Exception):
@@ -379,7 +420,7 @@ def _shown(value: Any) -> str:
     return f'"{text}"' if text.isprintable() else "a value with characters that cannot be shown"
 
 
-def _text_reader(longest: int) -> Read:
+def _text_reader(longest: int, *, trim: bool = True) -> Read:
     """Text, trimmed; lists, objects, NUL bytes, half characters and over-long text are refused."""
 
     def read(value: Any) -> Any:
@@ -388,6 +429,8 @@ def _text_reader(longest: int) -> Read:
         text = value.strip()
         if not text:
             return None
+        if not trim:
+            text = value
         if len(text) > longest:
             raise TransformFailed(f"{len(text):,} characters; at most {longest:,} fit.")
         if "\x00" in text:
@@ -466,11 +509,16 @@ def _manager_reader(field: SourceField | None) -> Read:
     return read
 
 
+_ROLE_LENGTHS = (200, 200, 300)
+
+
 def _clean_role(row: tuple[str, str, str]) -> list[str]:
-    longest = (200, 200, 300)
+    """A role as it fits its columns; roles are no key, so that cutting them harms nobody."""
     return [
-        part[:length].replace("\x00", "").encode("utf-8", "replace").decode()
-        for part, length in zip(row, longest, strict=True)
+        part
+        if len(part) <= length and part.isascii() and part.isprintable()
+        else part[:length].replace("\x00", "").encode("utf-8", "replace").decode()
+        for part, length in zip(row, _ROLE_LENGTHS, strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ A guess that loses nothing: first and last together always hold every word of th
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _SPACES = re.compile(r"\s+")
 _HAN_OR_HANGUL = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003134f]+")
@@ -24,11 +25,14 @@ _PARTICLE_WORDS = (
     "ten te bint ibn abu y e"
 )
 _PARTICLES = frozenset(_PARTICLE_WORDS.split())
-_LOWER_CASE_PARTICLES = frozenset({"al", "el", "ben", "bin", "la", "le", "les", "lo", "st", "d"})
+_LOWER_CASE_PARTICLES = frozenset(
+    {"al", "el", "ben", "bin", "la", "le", "les", "lo", "st", "d", "t"}
+)
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "v", "phd", "md", "esq", "mba", "cpa"})
 _LENGTH_WITH_TWO_SIGN_SURNAME = 4
 
 
+@lru_cache(maxsize=64)
 def split_name(full: str) -> tuple[str | None, str | None]:
     """Give (first name, last name); either may be None where the name has only one part."""
     name = _SPACES.sub(" ", unicodedata.normalize("NFC", full)).strip(" ,")
@@ -70,7 +74,7 @@ def _last_name_begins(words: list[str]) -> int:
 
 
 def _is_particle(word: str) -> bool:
-    bare = word.rstrip("'’.")
+    bare = word.strip("'’.")
     return bare.casefold() in _PARTICLES or bare in _LOWER_CASE_PARTICLES
 
 

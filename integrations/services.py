@@ -84,7 +84,8 @@ def test_credentials(
     vendor = get_vendor(credentials.vendor)
     try:
         inputs = effective_inputs(credentials.vendor, given)
-        connection = VendorClient(vendor, access_for(credentials), inputs=inputs).test()
+        with VendorClient(vendor, access_for(credentials), inputs=inputs) as client:
+            connection = client.test()
     except (VendorError, InputInvalid) as error:
         _record_test(credentials, Credentials.Test.FAILED, str(error), now)
         raise

@@ -54,7 +54,7 @@ class Person(models.Model):
     username_key = models.CharField(max_length=320, null=True, editable=False)
     email = models.CharField("e-mail", max_length=320, blank=True)
     email_key = models.CharField(max_length=320, null=True, editable=False)
-    email_look_alike = models.CharField(max_length=320, null=True, editable=False, db_index=True)
+    email_look_alike = models.CharField(max_length=320, null=True, editable=False)
     first_name = models.CharField(max_length=200, blank=True)
     last_name = models.CharField(max_length=200, blank=True)
     preferred_name = models.CharField(max_length=200, blank=True)
@@ -106,6 +106,11 @@ class Person(models.Model):
         indexes = [
             models.Index(fields=["employee_id"], name="person_by_employee_id"),
             models.Index(fields=["status", "id"], name="person_by_status"),
+            models.Index(
+                fields=["email_look_alike"],
+                condition=Q(email_look_alike__isnull=False),
+                name="person_by_look_alike",
+            ),
         ]
 
     def __str__(self) -> str:

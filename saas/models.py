@@ -39,7 +39,12 @@ class SaaSUser(models.Model):
         SUSPENDED = "suspended", "Suspended"
         DEACTIVATED = "deactivated", "Deactivated"
 
-    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="users")
+    application = models.ForeignKey(
+        Application,
+        on_delete=models.PROTECT,
+        related_name="users",
+        db_index=False,  # the unique constraint begins with it
+    )
     external_id = models.CharField("ID at the vendor", max_length=200)
     person = models.ForeignKey(
         Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="saas_users"

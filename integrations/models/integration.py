@@ -113,7 +113,7 @@ class Integration(models.Model):
     preview_since = models.DateTimeField(
         null=True,
         editable=False,
-        help_text="It came to own fields then: its next run is a preview until somebody applies it.",
+        help_text="It came to own fields then; its next run is only a preview.",
     )
     launched_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -56,7 +56,12 @@ class LinkState(models.Model):
     """
 
     link = models.ForeignKey(RecordLink, on_delete=models.CASCADE, related_name="states")
-    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="+")
+    integration = models.ForeignKey(
+        Integration,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,  # the unique constraint begins with it
+    )
     hash = models.CharField(max_length=32, blank=True)
     revision = models.PositiveIntegerField(default=0)
     seen_at = models.DateTimeField()

@@ -102,7 +102,11 @@ class StagedRecord(models.Model):
         ISSUE = "issue", "Has an issue"
 
     run = models.ForeignKey(
-        SyncRun, on_delete=models.CASCADE, db_constraint=False, related_name="staged"
+        SyncRun,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        db_index=False,  # an index of several columns begins with it
+        related_name="staged",
     )
     external_id = models.CharField(max_length=200)
     key = models.CharField(max_length=320, help_text="E-mail, else the id at the vendor.")
@@ -139,7 +143,12 @@ class PlannedChange(models.Model):
         NOT_APPLIED = "not_applied", "Removal, not applied yet"
         SKIPPED = "skipped", "Skipped"
 
-    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="plan")
+    run = models.ForeignKey(
+        SyncRun,
+        on_delete=models.CASCADE,
+        related_name="plan",
+        db_index=False,  # an index of several columns begins with it
+    )
     object = models.CharField(
         max_length=10, choices=[("person", "Person"), ("saas_user", "SaaS user")]
     )
@@ -183,7 +192,12 @@ class RecordIssue(models.Model):
         ISSUE = "issue", "Issue"
         WARNING = "warning", "Warning"
 
-    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="issues")
+    run = models.ForeignKey(
+        SyncRun,
+        on_delete=models.CASCADE,
+        related_name="issues",
+        db_index=False,  # an index of several columns begins with it
+    )
     external_id = models.CharField(max_length=200, blank=True)
     key = models.CharField(max_length=320, help_text="E-mail, else the id at the vendor.")
     code = models.CharField(max_length=40)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 
 from integrations.models import Integration, PlannedChange
 from integrations.sync.plan import COLUMNS
@@ -21,30 +21,52 @@ _ABSENT = """
     JOIN integrations_recordlink l ON l.id = t.link_id
     LEFT JOIN people_person p ON p.id = l.person_id
     LEFT JOIN saas_saasuser u ON u.id = l.saas_user_id
-    WHERE t.integration_id = %s AND NOT EXISTS (
+    WHERE t.integration_id = %(integration)s AND NOT EXISTS (
         SELECT 1 FROM integrations_stagedrecord s
-        WHERE s.run_id = %s AND s.external_id = l.external_id)
+        WHERE s.run_id = %(run)s AND s.external_id = l.external_id)
     ORDER BY l.id
+"""
+# Of these people, who is listed under another record, or comes to be with this very run (M-4).
+_STILL_LISTED = """
+    SELECT l.person_id FROM integrations_recordlink l
+    JOIN integrations_stagedrecord s ON s.run_id = %(run)s AND s.external_id = l.external_id
+    WHERE l.vendor = %(vendor)s AND l.tenant = %(tenant)s AND l.person_id IS NOT NULL
+    UNION
+    SELECT c.target_id FROM integrations_plannedchange c
+    WHERE c.run_id = %(run)s AND c.object = 'person' AND c.state = 'planned'
 """
 
 
 def plan_removals(work: Work) -> None:
-    """List what is absent as removals that are not applied (M-10, M-11). Two statements.
+    """List what is absent as removals that are not applied (M-10, M-11). Three statements.
 
     Nothing is judged absent when the listing is not complete, or when the run is about one person.
+    Raises LeaseLost.
     """
     if not work.complete or work.only_person is not None:
         return
+    parameters = {
+        "integration": work.integration.pk,
+        "run": work.run.pk,
+        "vendor": work.vendor.key,
+        "tenant": work.tenant,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_ABSENT, [work.integration.pk, work.run.pk])
+        cursor.execute(_ABSENT, parameters)
         absent = cursor.fetchall()
-    rows = [row for one in absent for row in _rows(work, one)]
+        listed: set[int] = set()
+        if any(one[2] is not None for one in absent) and work.is_source_of_truth:
+            cursor.execute(_STILL_LISTED, parameters)
+            listed = {row[0] for row in cursor.fetchall()}
+    rows = [row for one in absent for row in _rows(work, one, listed)]
     if rows:
-        insert_rows(PlannedChange, COLUMNS, rows)
+        with transaction.atomic():
+            work.show("plan", len(rows), None)
+            insert_rows(PlannedChange, COLUMNS, rows)
     work.counts["removals_not_applied"] += len(rows)
 
 
-def _rows(work: Work, absent: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+def _rows(work: Work, absent: tuple[Any, ...], listed: set[int]) -> Iterator[tuple[Any, ...]]:
     link, external_id, person, email, person_status, user, user_email, user_status = absent
     leave = Integration.Missing.LEAVE
     if (
@@ -57,6 +79,7 @@ def _rows(work: Work, absent: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     if (
         person is not None
         and person_status == Person.Status.ACTIVE
+        and person not in listed
         and work.is_source_of_truth
         and work.integration.missing_people != leave
     ):

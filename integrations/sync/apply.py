@@ -52,7 +52,7 @@ def apply_plan(work: Work) -> None:
     _apply_key_moves(work, writing, planned)
     done = 0
     after = 0
-    while rows := _read(planned.filter(pk__gt=after), most=BATCH):
+    while rows := _read(planned.filter(pk__gt=after), most=2 * BATCH):
         after = rows[-1]["id"]
         done += len(rows)
         _apply_batch(work, writing, rows, done=done, total=total)

@@ -19,6 +19,7 @@ from integrations.registry import get_vendor
 from integrations.rules import Context, compile_rules
 from integrations.sync.absence import plan_removals
 from integrations.sync.apply import apply_plan
+from integrations.sync.contest import settle_contests
 from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.plan import make_plan
 from integrations.sync.stage import fetch_and_stage
@@ -112,9 +113,10 @@ def _work_through(work: Work) -> None:
     _same_tenant(work, inputs)
     assert work.integration.credentials is not None  # noqa: S101 - a problem before launch
     access = services.access_for(work.integration.credentials)
-    client = VendorClient(work.vendor, access, inputs=inputs)
-    fetch_and_stage(work, client, _mapper(work, inputs))
+    with VendorClient(work.vendor, access, inputs=inputs) as client:
+        fetch_and_stage(work, client, _mapper(work, inputs))
     make_plan(work)
+    settle_contests(work)
     plan_removals(work)
     if not work.preview:
         apply_plan(work)

@@ -63,10 +63,12 @@ def match(one: Staged, records: Records, claims: Claims, work: Work) -> Match:
     """Decide who the record is. No query: `records` and `claims` hold all that it needs."""
     link = records.links.get(one.external_id)
     if link is not None and link.person_id is not None:
+        if speaker_of(link.person_id, records) != one.external_id:
+            reason = "Another record of this listing speaks for the same person."
+            return Match("skip", link.person_id, reason)
         return Match("linked", link.person_id)
-    settled_apart = link is not None and link.decision == RecordLink.Decision.ANOTHER_PERSON
-    if settled_apart:
-        return _nobody(one, records, "Settled by hand: another person.")
+    if link is not None and link.decision == RecordLink.Decision.ANOTHER_PERSON:
+        return Match("nobody", reason="Settled by hand: another person.")
     claimed = _claimed_twice(one, records, claims)
     if claimed is not None:
         return claimed
@@ -76,10 +78,30 @@ def match(one: Staged, records: Records, claims: Claims, work: Work) -> Match:
     return _by_sync_keys(one, records, work)
 
 
+def speaker_of(person_id: int, records: Records) -> str:
+    """The one record, of those that are linked to a person and listed, whose values are taken.
+
+    An active one before one that the source lists as inactive (M-3), one that passes the filters
+    before one that does not, one that was settled by hand before others, then the latest.
+    """
+    ranked = []
+    for link in records.links_of.get(person_id, []):
+        listed = records.listed.get(link.external_id)
+        if listed is not None:
+            settled = link.decision == RecordLink.Decision.SAME_PERSON
+            rank = (listed.active, listed.outcome == "mapped", settled, link.id)
+            ranked.append((rank, link.external_id))
+    return max(ranked)[1] if ranked else ""
+
+
 def _claimed_twice(one: Staged, records: Records, claims: Claims) -> Match | None:
     """Two records that claim one person: an issue on each, but inactive ones never compete."""
-    if not one.active and one.email_key in records.active_emails:
-        return Match("skip", reason="Listed as inactive; an active record has the same e-mail.")
+    if not one.active and (
+        one.email_key in records.active_emails or one.employee_id in records.active_employee_ids
+    ):
+        return Match(
+            "skip", reason="Listed as inactive; an active record has its e-mail or employee ID."
+        )
     shared = claims.active if one.active else claims.inactive
     for key in _CLAIM_KEYS:
         value = getattr(one, key)
@@ -238,6 +260,13 @@ def _wait(work: Work) -> Match:
 
 
 def _nobody(one: Staged, records: Records, reason: str) -> Match:
+    if one.email_key in records.drawn_as_listed:
+        return Match(
+            "issue",
+            code="look_alike",
+            reason="The e-mail looks like that of another record of this listing, but has other "
+            "letters. Check which one is meant.",
+        )
     twin = records.drawn_alike.get(one.email_key or "")
     if twin is not None:
         return Match(

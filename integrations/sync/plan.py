@@ -16,7 +16,7 @@ from integrations.sync.records import (
     Link,
     Records,
     Staged,
-    read_active_emails,
+    read_active_twins,
     read_batch,
 )
 from integrations.sync.user_rows import for_known_user, for_new_user
@@ -132,7 +132,7 @@ def _count_unchanged(work: Work) -> None:
 
 def _plan_batch(work: Work, claims: Claims, ids: Sequence[int]) -> Plan:
     records = read_batch(work, ids)
-    read_active_emails(work, records)
+    read_active_twins(work, records)
     plan = Plan()
     for one in records.staged:
         if work.only_person is not None and not _is_about(one, records, work.only_person):
@@ -173,10 +173,15 @@ def _plan_person(
         return None, None
     if found.kind == "skip":
         _skip(one, found.reason, work, plan)
-        return None, None
+        return found.person_id, _email_of(found.person_id, records)
     if found.kind == "nobody":
         return _plan_new(one, records, found, work, plan)
     return _plan_known(one, records, found, work, plan)
+
+
+def _email_of(person_id: int | None, records: Records) -> str | None:
+    row = records.people.get(person_id or 0)
+    return row["email"] if row else None
 
 
 def _issue(one: Staged, found: Match, work: Work, plan: Plan) -> None:
@@ -454,18 +459,20 @@ _COUNTED = {
 }
 
 
-def count_row(work: Work, kind: str, action: str, changes: Mapping[str, Any]) -> None:
+def count_row(
+    work: Work, kind: str, action: str, changes: Mapping[str, Any], *, by: int = 1
+) -> None:
     """Count a row that was applied, or in a preview one that would be."""
     if action not in _COUNTED:
         return
     counts = work.counts["people" if kind == "person" else "saas_users"]
-    counts[_COUNTED[action]] += 1
+    counts[_COUNTED[action]] += by
     if "roles" in changes and work.preview:
         old, new = (
             {(role["role"], role["scope_id"]) for role in roles or []} for roles in changes["roles"]
         )
-        work.counts["roles"]["added"] += len(new - old)
-        work.counts["roles"]["ended"] += len(old - new)
+        work.counts["roles"]["added"] += by * len(new - old)
+        work.counts["roles"]["ended"] += by * len(old - new)
 
 
 def _values(work: Work, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:

@@ -78,6 +78,7 @@ class Listed:
     active: bool
     email_key: str | None
     username_key: str | None
+    outcome: str
 
 
 @dataclass
@@ -94,7 +95,11 @@ class Records:
     drawn_alike: dict[str, int] = field(default_factory=dict)
     links_of: dict[int, list[Link]] = field(default_factory=dict)
     listed: dict[str, Listed] = field(default_factory=dict)
+    # E-mails of the batch that look like one of another record of this listing.
+    drawn_as_listed: set[str] = field(default_factory=set)
+    # Keys of the batch's inactive, unlinked records that an active record has too (M-3).
     active_emails: set[str] = field(default_factory=set)
+    active_employee_ids: set[str] = field(default_factory=set)
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     roles: dict[int, list[dict[str, str]]] = field(default_factory=dict)
     managers: dict[str, tuple[int | None, str]] = field(default_factory=dict)
@@ -105,7 +110,7 @@ def read_batch(work: Work, staged_ids: Sequence[int]) -> Records:
     records = Records(_read_staged(staged_ids))
     external_ids = [one.external_id for one in records.staged]
     records.links = links_by_external_id(work, external_ids)
-    _read_candidates(records)
+    _read_candidates(work, records)
     read_unique_values(records, work.unique_sync_keys)
     _read_people(records)
     _read_links_of_people(work, records)
@@ -153,7 +158,7 @@ def links_by_external_id(work: Work, external_ids: Iterable[str]) -> dict[str, L
     return {row[1]: Link(*row) for row in rows}
 
 
-def _read_candidates(records: Records) -> None:
+def _read_candidates(work: Work, records: Records) -> None:
     """People who hold a key of the batch: by e-mail, username, employee id, unique field, looks."""
     emails = {one.email_key for one in records.staged if one.email_key}
     usernames = {one.username_key for one in records.staged if one.username_key}
@@ -168,20 +173,35 @@ def _read_candidates(records: Records) -> None:
         rows = Person.objects.filter(employee_id__among=numbers).values_list("employee_id", "pk")
         for number, pk in rows:
             records.by_employee_id.setdefault(number, []).append(pk)
-    _read_look_alikes(records, emails)
+    _read_look_alikes(work, records, emails)
 
 
-def _read_look_alikes(records: Records, emails: set[str]) -> None:
-    """People whose e-mail is drawn like one of the batch, though it is another (M-2)."""
-    drawn = {look_alike(email) or email: email for email in emails}
-    foreign = {plain for plain, email in drawn.items() if plain != email}
+def _read_look_alikes(work: Work, records: Records, emails: set[str]) -> None:
+    """Whose e-mail is drawn like one of the batch, though it is another (M-2).
+
+    One query, and one more where the batch has letters of other scripts.
+    """
+    drawn: dict[str, set[str]] = {}
+    foreign: dict[str, str] = {}
+    for email in emails:
+        plain = look_alike(email)
+        drawn.setdefault(plain or email, set()).add(email)
+        if plain is not None:
+            foreign[email] = plain
     rows = Person.objects.filter(
-        Q(email_look_alike__among=drawn) | Q(email_key__among=foreign)
+        Q(email_look_alike__among=drawn) | Q(email_key__among=foreign.values())
     ).values_list("pk", "email_key", "email_look_alike")
-    for pk, email, plain in rows:
-        for shape in (plain, email):
-            if shape in drawn and drawn[shape] != email:
-                records.drawn_alike[drawn[shape]] = pk
+    for pk, key, plain in rows:
+        for shape in (plain, key):
+            for email in drawn.get(shape or "", ()):
+                if email != key:
+                    records.drawn_alike[email] = pk
+    if foreign:
+        listed = StagedRecord.objects.filter(
+            run=work.run.pk, email_key__among=foreign.values(), outcome="mapped"
+        )
+        plains = set(listed.values_list("email_key", flat=True))
+        records.drawn_as_listed = {email for email, plain in foreign.items() if plain in plains}
 
 
 def read_unique_values(records: Records, keys: Iterable[str]) -> None:
@@ -225,26 +245,27 @@ def _read_links_of_people(work: Work, records: Records) -> None:
         records.links_of.setdefault(row[2], []).append(link)
     external_ids = [link.external_id for links in records.links_of.values() for link in links]
     staged = StagedRecord.objects.filter(run=work.run.pk, external_id__among=external_ids)
-    for external_id, active, email, username in staged.values_list(
-        "external_id", "active", "email_key", "username_key"
+    for external_id, active, email, username, outcome in staged.values_list(
+        "external_id", "active", "email_key", "username_key", "outcome"
     ):
-        records.listed[external_id] = Listed(active, email, username)
+        records.listed[external_id] = Listed(active, email, username, outcome)
 
 
-def read_active_emails(work: Work, records: Records) -> None:
-    """Which e-mails of the batch's inactive, unlinked records an active record has too (M-3)."""
-    emails = {
-        one.email_key
-        for one in records.staged
-        if not one.active and one.email_key and not _person_of(records, one)
-    }
-    if emails:
-        rows = StagedRecord.objects.filter(
-            run=work.run.pk, email_key__among=emails, active=True, outcome="mapped"
-        )
-        records.active_emails = {
-            email for email in rows.values_list("email_key", flat=True) if email
-        }
+def read_active_twins(work: Work, records: Records) -> None:
+    """Which keys of the batch's inactive, unlinked records an active record has too (M-3).
+
+    No query where there are none such, else up to two.
+    """
+    inactive = [one for one in records.staged if not one.active and not _person_of(records, one)]
+    active = StagedRecord.objects.filter(run=work.run.pk, active=True, outcome="mapped")
+    for column, found in (
+        ("email_key", records.active_emails),
+        ("employee_id", records.active_employee_ids),
+    ):
+        keys = {key for one in inactive if (key := getattr(one, column))}
+        if keys:
+            rows = active.filter(**{f"{column}__among": keys})
+            found.update(rows.values_list(column, flat=True))
 
 
 def _person_of(records: Records, one: Staged) -> int | None:

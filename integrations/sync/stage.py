@@ -145,6 +145,11 @@ def _judge_listing(
             f"{work.vendor.label} listed nobody. That is never taken as a fact: check that the "
             "key may see the users, and the sub-domain."
         )
+    if listing.undeclared:
+        work.warnings.append(
+            f"{work.vendor.label} left out {', '.join(listing.undeclared)}: the key's user may not "
+            "see these fields. What they are mapped to is left as it is."
+        )
     work.complete = listing.complete and not problems
     work.warnings.extend(problems)
     work.run.listing = {
