@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from integrations import services
@@ -34,6 +35,12 @@ def queue(name: str, **fields: Any) -> SyncRun:
     run = services.queue_run(Integration.objects.get(name=name), by="test")
     SyncRun.objects.filter(pk=run.pk).update(**fields)
     return SyncRun.objects.get(pk=run.pk)
+
+
+def queue_and_leave() -> None:
+    """As another process does: with a connection of its own, which it closes."""
+    queue(BAMBOO)
+    connection.close()
 
 
 def test_queued_runs_are_done_oldest_first(company: Sandbox):
@@ -120,7 +127,7 @@ def test_a_cancelled_run_stays_cancelled(company: Sandbox):
 @pytest.mark.django_db(transaction=True)
 def test_the_loop_does_what_arrives_and_ends_when_it_is_told(company: Sandbox):
     worker = Worker(on_end=lambda _run: worker.stop())
-    late = threading.Timer(0.3, lambda: queue(BAMBOO))
+    late = threading.Timer(0.3, queue_and_leave)
     late.start()
 
     worker.loop(seconds=0.05)
