@@ -7,9 +7,10 @@ RUN_STAMP = $(VENV)/.installed
 DEV_STAMP = $(VENV)/.installed-dev
 CODE = config people saas integrations tests
 
-.PHONY: help run test check bench screenshots lock clean
+.PHONY: help install run test check bench screenshots lock clean
 
 help:
+	@echo "make install      make .venv with what it runs on, and nothing else"
 	@echo "make run          start the demo: a company of 500 people, on this machine only"
 	@echo "make test         run every test that this machine can run; the last lines say which"
 	@echo "make check        format, lint, types, layers, migrations, deployment, vendors, lock, audit"
@@ -17,6 +18,8 @@ help:
 	@echo "make screenshots  take the pictures of docs/pictures from the running product"
 	@echo "make lock         compile requirements*.in to the pinned requirements*.txt"
 	@echo "make clean        remove what was installed or built; never your data or keys"
+
+install: $(RUN_STAMP)
 
 run: $(RUN_STAMP)
 	@exec $(BIN)/python manage.py start --demo $(ARGS)
