@@ -143,11 +143,15 @@ class Worker:
                 logger.warning("The database does not answer (%s).", type(problem).__name__)
                 connection.close()
                 wait = min(wait * 2, _LONGEST_WAIT_FOR_DATABASE)
+            except Exception as problem:  # noqa: BLE001 - whatever it is, the next run may be well
+                logger.error("The worker met %s.", _where(problem))  # noqa: TRY400
             self._stopping.wait(wait)
 
     def _do(self, run_id: int) -> SyncRun | None:
         """Do one run; None when another process has it. Its mistakes never leave this method."""
-        fence = SyncRun.objects.values_list("fence", flat=True).get(pk=run_id)
+        fence = SyncRun.objects.values_list("fence", flat=True).filter(pk=run_id).first()
+        if fence is None:
+            return None
         logger.info("Run %s begins.", run_id)
         try:
             with self._stoppable():
@@ -161,9 +165,7 @@ class Worker:
         except Error:
             raise
         except Exception as problem:  # noqa: BLE001 - one run must not end the worker
-            # The lines of the code, without the error's text: it may hold what a vendor sent.
-            lines = "".join(traceback.format_tb(problem.__traceback__))
-            logger.error("Run %s met %s:\n%s", run_id, type(problem).__name__, lines)  # noqa: TRY400
+            logger.error("Run %s met %s", run_id, _where(problem))  # noqa: TRY400
             _fail(
                 run_id,
                 "internal",
@@ -204,6 +206,12 @@ class Worker:
             self._busy = False
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+
+
+def _where(problem: Exception) -> str:
+    """The kind of an error and the lines of code, without its text: that may be a vendor's."""
+    lines = "".join(traceback.format_tb(problem.__traceback__))
+    return f"{type(problem).__name__}:\n{lines}"
 
 
 @contextmanager

@@ -12,7 +12,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from integrations import services
-from integrations.configuration.check import check_credentials, check_fields, check_variables
+from integrations.configuration.check import (
+    SECRETS,
+    check_credentials,
+    check_fields,
+    check_variables,
+)
 from integrations.configuration.check_integrations import Surroundings, check_integration
 from integrations.configuration.differences import Secrets, changes, find_secrets
 from integrations.configuration.ownership import moved_fields, notes_about
@@ -154,10 +159,14 @@ def _surroundings(
         targets=targets,
         credentials={one.key: one for one in wishes.credentials},
         with_secrets=frozenset(
-            {name for name, one in secrets.items() if one.names}
+            {
+                one.key
+                for one in wishes.credentials
+                if secrets[one.key].names.issuperset(SECRETS[one.wanted["type"]])
+            }
             # A secret that cannot be read is told where it stands, not again at each user.
             | {one.key for one in wishes.credentials if problems.are_under((*one.path, "secrets"))}
-            | {name for name, row in world.credentials.items() if row.hints}
+            | {name for name, row in world.credentials.items() if name not in secrets and row.hints}
         ),
         status_owners=frozenset(
             {

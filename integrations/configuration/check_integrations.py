@@ -86,6 +86,13 @@ def _check_kept(wish: Wish, problems: Problems) -> None:
                 (*wish.path, key),
                 f'"{wish.key}" is made for {stored}; make another integration for {wanted[key]}',
             )
+    bound = row.application.name if row.application and row.tenant else None
+    if bound and wanted["application"] not in (None, bound):
+        problems.add(
+            (*wish.path, "application"),
+            f'"{wish.key}" was launched for the application "{bound}", which holds its accounts; '
+            "make another integration for another application",
+        )
     if row.state != Integration.State.DRAFT and wanted["state"] == Integration.State.DRAFT:
         problems.add(
             (*wish.path, "state"), "was launched and is no draft any more; write paused to stop it"

@@ -71,7 +71,9 @@ def find_secrets(
         for value in changed.values()
         if (warning := _lint(wish, value))
     ]
-    anew = not readable and set(given) >= set(SECRETS[wish.wanted["type"]])
+    of_other_type = wish.row is not None and wish.row.type != wish.wanted["type"]
+    all_given = set(given) >= set(SECRETS[wish.wanted["type"]])
+    anew = (not readable or of_other_type) and all_given
     if not readable and changed and not anew:
         problems.add(
             (*wish.path, "secrets"),

@@ -24,6 +24,8 @@ from saas.models import Application
 
 # A change of these makes the next sync look at every record again (M-1).
 _LOOKED_AT_AGAIN = ("mappings", "filters", "preference", "priority", "user_selection")
+# Launch binds these to the account, so a change of one is launched again.
+_BOUND_AT_LAUNCH = ("application", "user_selection", "inputs", "credentials")
 _LONGEST_REASON = 100
 
 
@@ -176,11 +178,11 @@ def write_state(
     state, states = wish.wanted["state"], Integration.State
     was = wish.current["state"] if wish.current else states.DRAFT
     author.sign(row)
-    if state == was:
+    if state == was and not (state != states.DRAFT and _differs(wish, set(_BOUND_AT_LAUNCH))):
         if state != states.DRAFT and (problems := services.problems_before_launch(row)):
             raise NotReady(problems)
         return
-    if state != states.DRAFT and was != states.ACTIVE:
+    if state != states.DRAFT:
         services.launch(row, by=author.name, test=False)
     if state == states.PAUSED:
         services.pause(row, by=author.name)

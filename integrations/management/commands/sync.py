@@ -21,7 +21,7 @@ from integrations.explain import Witness, as_lines, explain
 from integrations.models import Integration, RecordIssue, SyncRun
 from integrations.reports import plan_rows, write_runs
 from integrations.sync import execute
-from integrations.worker import cancel
+from integrations.worker import cancel, free_lost_runs
 
 _SHOWN_ISSUES = 20
 Show = Callable[[str, int, int | None], None]
@@ -89,6 +89,7 @@ class Command(BaseCommand):
         self, integration: Integration, kind: str, by: str, options: dict[str, Any]
     ) -> tuple[SyncRun, dict[str, Any] | None]:
         """One run from the queue to its end. Raises NotReady, AlreadyRunning."""
+        _finish_lost_run(integration)
         run = services.queue_run(integration, kind=kind, by=by, person=options["person"])
         witness = Witness(run, options["person"]) if options["person"] else None
         with self._progress(integration.name) as show:
@@ -153,6 +154,21 @@ class Command(BaseCommand):
         count = issues.aggregate(count=Count("pk"))["count"]
         if count > _SHOWN_ISSUES:
             self.stderr.write(f"... and {count - _SHOWN_ISSUES} more issues; --json lists all.")
+
+
+def _finish_lost_run(integration: Integration) -> None:
+    """Do a run whose process died, or it would stand in the way for as long as no worker runs."""
+    free_lost_runs()
+    begun = SyncRun.objects.filter(
+        integration=integration, state=SyncRun.State.QUEUED, attempts__gt=0
+    ).first()
+    if begun is None:
+        return
+    sys.stderr.write(f"Run {begun.pk} was left by a process that died; finishing it first.\n")
+    try:
+        execute(begun.pk)
+    except (AlreadyRunning, LeaseLost):
+        _follow(begun.pk, lambda _step, _done, _total: None)
 
 
 def _follow(run_id: int, show: Show) -> SyncRun:

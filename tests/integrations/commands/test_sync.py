@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from integrations import services
 from integrations.models import Integration, PlannedChange, SyncRun
@@ -224,3 +226,18 @@ def test_a_report_takes_the_same_queries_however_long_the_plan_is(company: Sandb
 
     assert report["plan"] == list(plan_rows(one))
     assert len(queries) == 3
+
+
+def test_what_a_killed_process_left_is_finished_first(run: Any, company: Sandbox):
+    left = services.queue_run(Integration.objects.get(name=BAMBOO), by="killed")
+    long_ago = timezone.now() - timedelta(minutes=2)
+    SyncRun.objects.filter(pk=left.pk).update(state="running", attempts=1, heartbeat_at=long_ago)
+
+    ended = run("sync", BAMBOO, "--json")
+
+    assert ended.code == 0
+    assert list(SyncRun.objects.order_by("pk").values_list("state", "attempts")) == [
+        ("done", 2),
+        ("done", 1),
+    ]
+    assert f"Run {left.pk} was left by a process that died" in ended.err

@@ -229,3 +229,32 @@ def test_anchors_and_merges_can_be_used():
 def test_an_empty_file_asks_for_nothing():
     assert apply_text("", by="command line").changes == ()
     assert apply_text("integrations:\nworkflows: []\n", by="command line").changes == ()
+
+
+def test_people_only_becomes_people_and_accounts_with_the_application_bound():
+    """M-1: the application belongs to the account as if it had been launched like this."""
+    apply(
+        AHA.replace("user_plus_saas_user", "user_only").replace(
+            "application: Aha!", "application: null"
+        )
+    )
+
+    apply(AHA)
+
+    assert Application.objects.get().tenant == "mycompany"
+    assert Integration.objects.get().application == Application.objects.get()
+
+
+def test_credentials_that_change_their_type_forget_the_secrets_of_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("USER", "user")
+    monkeypatch.setenv("PASSWORD", "password")
+    apply("credentials: [{name: B, vendor: bamboohr, secrets: {value: {env: AHA_KEY}}}]")
+
+    apply(
+        "credentials: [{name: B, vendor: bamboohr, type: basic, "
+        "secrets: {username: {env: USER}, password: {env: PASSWORD}}}]"
+    )
+
+    assert open_sealed(Credentials.objects.get()) == {"username": "user", "password": "password"}

@@ -400,3 +400,13 @@ def test_a_source_that_looks_mistyped_is_remarked_on_and_not_refused():
             'record. Did you mean "name"?'
         ),
     )
+
+
+def test_a_launched_integration_keeps_its_application():
+    """M-1: its accounts hang on it."""
+    apply(AHA)
+
+    with pytest.raises(ConfigurationRefused, match='launched for the application "Aha!"'):
+        apply(AHA.replace("application: Aha!", "application: Another"))
+
+    assert not Application.objects.filter(name="Another").exists()
