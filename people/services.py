@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,7 +102,10 @@ def apply_people(changes: Sequence[PersonChange], writing: Writing) -> Applied:
     names = _Names(changes)
     unique = _unique_fields()
     rows, key_moves = _new_rows(changes, names, writing, applied)
+    _refuse_keys_of_two(rows, key_moves, changes, applied)
     _refuse_taken_keys(rows, applied)
+    if unique:
+        _refuse_taken_values(changes, unique, rows, applied)
     clear_columns(Person, ["email_key", "username_key"], [i for i in key_moves if i in rows])
     new = [change.person_id for change in changes if change.is_new]
     created = [(i, *rows[i], writing.now) for i in new if i in rows]
@@ -274,6 +278,26 @@ def _put(values: dict[str, Any], name: str, value: object) -> None:
 _EMAIL_KEY, _USERNAME_KEY = _COLUMNS.index("email_key"), _COLUMNS.index("username_key")
 
 
+def _refuse_keys_of_two(
+    rows: dict[int, list[Any]],
+    key_moves: Iterable[int],
+    changes: Iterable[PersonChange],
+    applied: Applied,
+) -> None:
+    """Leave out rows of the batch that would get the same e-mail or username: no guess (M-3)."""
+    moving = {*key_moves, *(change.person_id for change in changes if change.is_new)}
+    for column in (_EMAIL_KEY, _USERNAME_KEY):
+        holders: dict[str, list[int]] = {}
+        for person, row in rows.items():
+            if row[column]:
+                holders.setdefault(row[column], []).append(person)
+        for several in holders.values():
+            for person in several if len(several) > 1 else ():
+                if person in moving:
+                    del rows[person]
+                    applied.moved[person] = "Another record brings the same e-mail or username."
+
+
 def _refuse_taken_keys(rows: dict[int, list[Any]], applied: Applied) -> None:
     """Leave out rows whose e-mail or username belongs to a person outside the batch. One query."""
     emails = {row[_EMAIL_KEY]: i for i, row in rows.items() if row[_EMAIL_KEY]}
@@ -292,6 +316,43 @@ def _refuse_taken_keys(rows: dict[int, list[Any]], applied: Applied) -> None:
 def _unique_fields() -> dict[str, int]:
     fields = CustomField.objects.filter(object=CustomField.Object.PERSON, unique=True)
     return dict(fields.values_list("key", "id"))
+
+
+def _refuse_taken_values(
+    changes: Iterable[PersonChange],
+    unique: Mapping[str, int],
+    rows: dict[int, list[Any]],
+    applied: Applied,
+) -> None:
+    """Leave out rows whose value of a unique field somebody else keeps, or brings too. One query.
+
+    Who is left out keeps the old value, which may be what the next one wanted.
+    """
+    moves = {
+        (unique[name], change.person_id): None if new is None else unique_key(new)
+        for change in changes
+        if change.person_id in rows
+        for name, (_old, new) in change.changes.items()
+        if name in unique
+    }
+    keys = {key for key in moves.values() if key is not None}
+    held = UniqueValue.objects.filter(field__in=unique.values(), key__among=keys) if keys else ()
+    holders = {(one.field_id, one.key): one.person_id for one in held}
+    refused: set[int] | None = None
+    while refused != set():
+        brought = Counter((place[0], key) for place, key in moves.items())
+        refused = set()
+        for (field_id, person), key in moves.items():
+            holder = holders.get((field_id, key or ""), person)
+            kept = holder != person and (field_id, holder) not in moves
+            if key is not None and (kept or brought[field_id, key] > 1):
+                refused.add(person)
+                applied.moved[person] = (
+                    f'Somebody else has the value "{key[:60]}", which is unique.'
+                )
+        moves = {place: key for place, key in moves.items() if place[1] not in refused}
+        for person in refused:
+            rows.pop(person, None)
 
 
 def _write_unique_values(

@@ -14,6 +14,7 @@ from django.db.models.functions import Cast
 from integrations.models import LinkState, PlannedChange, RecordLink
 from integrations.sync.plan import count_row
 from integrations.sync.records import Link, find_managers, links_by_external_id
+from integrations.sync.stuck import find_stuck
 from integrations.sync.work import BATCH, Issue, Work, write_issues
 from people.bulk import clear_columns, insert_rows, update_rows
 from people.models import Event, Person
@@ -65,7 +66,10 @@ def _apply_key_moves(work: Work, writing: Writing, planned: QuerySet[PlannedChan
     rows = _read(moves)
     if not rows:
         return
+    stuck = find_stuck(rows)
     with transaction.atomic():
+        _close_rows(work, [row for row in rows if row["id"] in stuck], stuck)
+        rows = [row for row in rows if row["id"] not in stuck]
         clear_columns(Person, ["email_key", "username_key"], [row["target_id"] for row in rows])
         for start in range(0, len(rows), BATCH):
             _write_batch(work, writing, rows[start : start + BATCH])

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from integrations.models import Integration
+from integrations.sandbox.poison import POISON
 from people.models import Person
 from saas.models import SaaSUser
-from tests.integrations.bad_input.world import World, issues_of, mend, snapshot
+from tests.integrations.bad_input.world import World, issues_of, mend, removed, snapshot
 
 FIRST = {"bamboohr": "employees.0", "aha": "users.0"}
 EMAIL = {"bamboohr": "workEmail", "aha": "email"}
@@ -132,6 +133,30 @@ def test_records_that_are_no_objects_are_left_out_and_counted(world: World) -> N
     assert "3 records came without a usable id" in " ".join(run.listing["problems"])
     assert Person.objects.count() == run.counts["seen"] - 3
     assert not run.listing["complete"]
+
+
+def test_no_value_of_the_poison_cabinet_removes_anybody_or_ends_the_run(world: World) -> None:
+    """F-31: every hostile value in every field of some records, ids apart."""
+    mend(world)
+    world.sync()
+    before = snapshot()
+    harm = {}
+
+    for number, poison in enumerate(sorted(POISON)):
+        world.fault("poison", rate=0.5, seed=number, only=(poison,))
+        world.fault("poison", path="employmentStatus", rate=0.5, seed=number, only=(poison,))
+        run = world.sync()
+        gone = removed(before, snapshot())
+        world.heal()
+        healed = world.sync()
+        # Aha!'s switch for "enabled" may say no in other words than false; then it says so itself.
+        said_so = world.vendor == "aha" and poison == "zero"
+        if run.state == "failed" or (gone and not said_so):
+            harm[poison] = (run.state, run.error_message, gone)
+        elif healed.state != "done" or snapshot() != before:
+            harm[poison] = (healed.state, healed.error_message, [])
+
+    assert harm == {}
 
 
 @pytest.mark.parametrize("value", ["yesterday", 7, ["2026-01-01"], {"on": "2026-01-01"}])

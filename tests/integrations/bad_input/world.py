@@ -72,6 +72,10 @@ class World:
             StateChange(vendor=self.vendor, change=[RecordChange(id=record, set=values)])
         )
 
+    def add(self, **values: Any) -> None:
+        """Add a record at the vendor, whatever its own API would refuse."""
+        self.sandbox.change(StateChange(vendor=self.vendor, add=[values]))
+
     def requests(self) -> list[Any]:
         """What arrived at the vendor's side."""
         return [seen for seen in self.sandbox.log if seen.vendor == self.vendor]
