@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+AUDIT_WITHIN = 120  # seconds
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,9 +66,14 @@ def audit() -> int:
     command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes"]
     command += ["--progress-spinner", "off", "--timeout", "10", "--format", "json"]
     command += ["-r", "requirements-dev.txt"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     try:
+        ended = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=AUDIT_WITHIN
+        )
         packages = json.loads(ended.stdout)["dependencies"]
+    except subprocess.TimeoutExpired:
+        print(f"Audit: left out, there was no answer within {AUDIT_WITHIN} s.")
+        return 0
     except ValueError:
         reason = (ended.stderr.strip().splitlines() or ["no reason was given"])[-1]
         print(f"Audit: left out, known weaknesses could not be asked for ({reason[:200]}).")
