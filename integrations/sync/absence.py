@@ -45,7 +45,7 @@ def plan_removals(work: Work) -> None:
     """
     if not work.complete or work.only_person is not None:
         return
-    parameters = {
+    parameters: dict[str, Any] = {
         "integration": work.integration.pk,
         "run": work.run.pk,
         "vendor": work.vendor.key,

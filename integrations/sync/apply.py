@@ -298,32 +298,54 @@ def _set_managers(work: Work, writing: Writing, rows: Sequence[tuple[Any, ...]])
     have = dict(
         Person.objects.filter(pk__among=[row[1] for row in rows]).values_list("pk", "manager_id")
     )
-    managers, missing = {}, []
-    for _pk, person, reference, external_id, key in rows:
+    managers: dict[int, int] = {}
+    missing: list[tuple[Any, ...]] = []
+    for row in rows:
+        _pk, person, reference, _external_id, _key = row
         manager = found.get(reference)
         if manager is None or manager == person:
-            missing.append((person, external_id, key, reference))
+            missing.append(row)
         elif have.get(person) != manager:
             managers[person] = manager
     apply_managers(managers, writing)
     if missing:
-        complete_events_without_manager([person for person, *_rest in missing], writing)
-        work.look_again.update(external_id for _person, external_id, _key, _ref in missing)
-        write_issues(
-            work,
-            [
-                Issue(
-                    external_id,
-                    key,
-                    "manager_unknown",
-                    f'The manager "{reference.partition(":")[2]}" could not be set; it is tried '
-                    "again in the next sync.",
-                    field="manager",
-                    warning=True,
-                )
-                for _person, external_id, key, reference in missing
-            ],
-        )
+        _leave_managers(work, writing, missing)
+
+
+def _leave_managers(work: Work, writing: Writing, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Note of people that their manager did not come after all; the next sync looks again."""
+    complete_events_without_manager([person for _pk, person, *_rest in rows], writing)
+    plan = PlannedChange.objects.filter(pk__among=[row[0] for row in rows])
+    mended, empty = [], []
+    for pk, action, changes in plan.values_list("pk", "action", "changes"):
+        changes.pop("manager", None)
+        mended.append((pk, orjson.dumps(changes).decode()))
+        if not changes and action == Action.UPDATE:
+            empty.append(pk)
+    update_rows(PlannedChange, ["changes"], mended)
+    plan.filter(pk__among=empty).update(
+        action=Action.SKIP,
+        state=State.SKIPPED,
+        reason="Its only change was a manager who is not known.",
+    )
+    work.counts["people"]["updated"] -= len(empty)
+    work.counts["people"]["unchanged"] += len(empty)
+    work.look_again.update(external_id for *_rest, external_id, _key in rows)
+    write_issues(
+        work,
+        [
+            Issue(
+                external_id,
+                key,
+                "manager_unknown",
+                f'The manager "{reference.partition(":")[2]}" could not be set; it is tried '
+                "again in the next sync.",
+                field="manager",
+                warning=True,
+            )
+            for _pk, _person, reference, external_id, key in rows
+        ],
+    )
 
 
 def _warn_about_cycles(work: Work) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from integrations.sync.records import Records, Staged
@@ -39,7 +39,7 @@ def for_new_person(one: Staged, records: Records, work: Work) -> PersonPlan:
             changes[name] = [None, value]
     if "status" not in changes:
         changes["status"] = [None, Person.Status.ACTIVE.value]
-    return _with_manager(PersonPlan(changes), one, records, current=None)
+    return _with_manager(PersonPlan(changes), one, records, work, current=None)
 
 
 def for_known_person(
@@ -65,7 +65,7 @@ def for_known_person(
     plan = PersonPlan(changes, removal)
     if one.outcome == "filtered" or "manager" not in work.fields:
         return plan
-    return _with_manager(plan, one, records, current=row)
+    return _with_manager(plan, one, records, work, current=row)
 
 
 def _new_value(name: str, value: Any, old: Any, row: Mapping[str, Any], work: Work) -> Any:
@@ -97,8 +97,13 @@ def shown(row: Mapping[str, Any], name: str) -> Any:
     return row["custom"].get(name)
 
 
-def _with_manager(
-    plan: PersonPlan, one: Staged, records: Records, *, current: Mapping[str, Any] | None
+def _with_manager(  # noqa: PLR0911 - one return per case of BB-19
+    plan: PersonPlan,
+    one: Staged,
+    records: Records,
+    work: Work,
+    *,
+    current: Mapping[str, Any] | None,
 ) -> PersonPlan:
     """Add the manager, who may come with this very run; unknown ones are a warning (F-38)."""
     if "manager" not in one.people:
@@ -106,26 +111,24 @@ def _with_manager(
     reference = one.people["manager"]
     old_id = current["manager_id"] if current else None
     old = (current["manager__email"] or f"person {old_id}") if current and old_id else None
+    if current is not None and _new_value("manager", reference, old, current, work) == old:
+        return plan  # blank and blank, or not ours to write: owner and policy as for any field
     changes = plan.changes
     if reference is None:
         if old is not None:
             changes["manager"] = [old, None]
-        return PersonPlan(changes, plan.removal)
+        return plan
     manager_id, name = records.managers.get(reference, (None, ""))
-    if not name:
-        return PersonPlan(
-            changes, plan.removal, warning=_manager_warning(one, "manager_unknown", reference)
-        )
     link = records.links.get(one.external_id)
     own = link.person_id if link else None
-    if (manager_id is not None and manager_id == own) or name == one.key:
-        return PersonPlan(
-            changes, plan.removal, warning=_manager_warning(one, "own_manager", reference)
-        )
+    own_manager = (manager_id is not None and manager_id == own) or name == one.key
+    if own_manager or not name:
+        code = "own_manager" if own_manager else "manager_unknown"
+        return replace(plan, warning=_manager_warning(one, code, reference))
     if manager_id is None or manager_id != old_id:
         changes["manager"] = [old, name]
-        return PersonPlan(changes, plan.removal, manager_ref=reference)
-    return PersonPlan(changes, plan.removal)
+        return replace(plan, manager_ref=reference)
+    return plan
 
 
 def _manager_warning(one: Staged, code: str, reference: str) -> Issue:

@@ -1,0 +1,218 @@
+"""Records of one listing that would write the same person, or take the same e-mail (M-3, F-33)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from integrations.models import PlannedChange, RecordIssue, RecordLink, StagedRecord
+from integrations.sync.plan import count_row
+from integrations.sync.work import Issue, Work, write_issues
+from people.bulk import update_rows
+from people.identity import email_key, username_key
+
+Action, State = PlannedChange.Action, PlannedChange.State
+_SEVERAL = "Several records of this listing have the same {word}. Mend it at the vendor."
+_KEYS = {"email": (email_key, "e-mail"), "username": (username_key, "username")}
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A record with plan rows for a person; `linked` to that person before this run."""
+
+    external_id: str
+    key: str
+    active: bool
+    linked: bool
+
+
+def settle_contests(work: Work) -> None:
+    """See to it that one record at most writes a person, and no two take one e-mail or username.
+
+    Each record is matched on its own; only the whole plan shows that two of them met. Two queries
+    where nobody is renamed and none met, some ten more where they did. Raises LeaseLost.
+    """
+    contested = _contested(work)
+    renamed = list(_person_rows(work).filter(moves_keys=True).values_list("changes", flat=True))
+    if contested or renamed:
+        with transaction.atomic():
+            work.show("plan", 0, None)
+            _settle_people(work, contested)
+            _settle_keys(work, renamed)
+
+
+def _person_rows(work: Work) -> QuerySet[PlannedChange]:
+    return PlannedChange.objects.filter(
+        run=work.run.pk, object="person", state__in=[State.PLANNED, State.NOT_APPLIED]
+    )
+
+
+def _contested(work: Work) -> list[int | None]:
+    """People whom several records would write. One query."""
+    rows = _person_rows(work).exclude(action=Action.CREATE).order_by().values("target_id")
+    several = rows.annotate(records=Count("external_id", distinct=True)).filter(records__gt=1)
+    return list(several.values_list("target_id", flat=True))
+
+
+def _settle_people(work: Work, contested: Collection[int | None]) -> None:
+    if not contested:
+        return
+    rows = _person_rows(work).exclude(action=Action.CREATE)
+    issues: list[Issue] = []
+    silent: set[str] = set()
+    for person, records in _records_of(work, rows.filter(target_id__among=contested)).items():
+        speaking = [one for one in records if one.active] or records
+        silent.update(one.external_id for one in records if one not in speaking)
+        # Of several linked ones the planner has let one speak already.
+        rivals = [one for one in speaking if not one.linked]
+        if len(speaking) > 1:
+            issues.extend(_rival(one, person, alone=len(rivals) == len(speaking)) for one in rivals)
+    _silence(work, silent)
+    _take_back(work, {issue.external_id for issue in issues})
+    write_issues(work, issues)
+
+
+def _records_of(work: Work, rows: QuerySet[PlannedChange]) -> dict[int, list[_Record]]:
+    found = list(rows.order_by("pk").values_list("target_id", "external_id", "key"))
+    external_ids = [external_id for _target, external_id, _key in found]
+    active = dict(
+        StagedRecord.objects.filter(run=work.run.pk, external_id__among=external_ids).values_list(
+            "external_id", "active"
+        )
+    )
+    links = dict(
+        RecordLink.objects.filter(
+            vendor=work.vendor.key, tenant=work.tenant, external_id__among=external_ids
+        ).values_list("external_id", "person_id")
+    )
+    people: dict[int, dict[str, _Record]] = {}
+    for target, external_id, key in found:
+        if target is not None:
+            linked = links.get(external_id) == target
+            people.setdefault(target, {})[external_id] = _Record(
+                external_id, key, active.get(external_id, False), linked
+            )
+    return {target: list(records.values()) for target, records in people.items()}
+
+
+def _rival(one: _Record, person: int, *, alone: bool) -> Issue:
+    reason = (
+        "Several records of this listing would be the same person. Say who each of them is."
+        if alone
+        else "Another record of this listing stands for the person that this one matches."
+    )
+    code = "two_records_one_person" if alone else "claimed_by_other_record"
+    return Issue(one.external_id, one.key, code, reason, candidates=(person,))
+
+
+def _silence(work: Work, external_ids: Collection[str]) -> None:
+    """Let inactive records write nothing where an active one stands for the person (M-3)."""
+    if not external_ids:
+        return
+    rows = _person_rows(work).filter(external_id__among=list(external_ids))
+    _uncount(work, rows)
+    work.counts["people"]["skipped"] += rows.count()
+    rows.update(
+        action=Action.SKIP,
+        state=State.SKIPPED,
+        changes={},
+        manager_ref="",
+        moves_keys=False,
+        reason="Listed as inactive; an active record stands for the same person.",
+    )
+    work.look_again.update(external_ids)
+
+
+def _take_back(work: Work, external_ids: Collection[str]) -> None:
+    """Take what is planned for the people of these records out of the plan again."""
+    if not external_ids:
+        return
+    rows = _person_rows(work).filter(external_id__among=list(external_ids))
+    _uncount(work, rows)
+    rows.delete()
+    accounts = PlannedChange.objects.filter(
+        run=work.run.pk, object="saas_user", external_id__among=list(external_ids)
+    )
+    kept, empty = [], []
+    for pk, action, changes in accounts.values_list("pk", "action", "changes"):
+        if changes.pop("person", None) is None:
+            continue
+        if changes or action != Action.UPDATE:
+            kept.append((pk, orjson.dumps(changes).decode()))
+        else:
+            empty.append(pk)
+    emptied = accounts.filter(pk__among=empty)
+    _uncount(work, emptied)
+    work.counts["saas_users"]["unchanged"] += len(empty)
+    emptied.delete()
+    update_rows(PlannedChange, ["changes"], kept)
+    work.look_again.update(external_ids)
+
+
+def _uncount(work: Work, rows: QuerySet[PlannedChange]) -> None:
+    """Take rows out of the counts: a preview counts what is planned, a sync what is applied."""
+    for kind, action, state, changes in rows.values_list("object", "action", "state", "changes"):
+        if state == State.NOT_APPLIED:
+            work.counts["removals_not_applied"] -= 1
+        elif action == Action.LINK:
+            work.counts["people"]["unchanged"] -= 1
+        elif work.preview:
+            count_row(work, kind, action, changes, by=-1)
+
+
+def _settle_keys(work: Work, renamed: Iterable[Mapping[str, Any]]) -> None:
+    """Report records that would take one e-mail or username in this run; none of them gets it."""
+    issues: dict[str, Issue] = {}
+    for name, (key_of, word) in _KEYS.items():
+        keys = {key_of(changes[name][1]) for changes in renamed if name in changes}
+        for one in _sharing(work, f"{name}_key", keys):
+            issues.setdefault(
+                one["external_id"],
+                Issue(
+                    one["external_id"],
+                    one["key"],
+                    "two_records_one_person",
+                    _SEVERAL.format(word=word),
+                    field=name,
+                ),
+            )
+    if not issues:
+        return
+    _take_back(work, issues.keys())
+    told = RecordIssue.objects.filter(run=work.run.pk, external_id__among=list(issues))
+    for external_id in told.filter(severity=RecordIssue.Severity.ISSUE).values_list(
+        "external_id", flat=True
+    ):
+        issues.pop(external_id, None)
+    write_issues(work, issues.values())
+
+
+def _sharing(work: Work, column: str, keys: Iterable[str | None]) -> list[Mapping[str, Any]]:
+    """Active records that share one of these keys though they are of different people."""
+    wanted = [key for key in keys if key]
+    if not wanted:
+        return []
+    staged = StagedRecord.objects.filter(
+        run=work.run.pk, outcome="mapped", active=True, **{f"{column}__among": wanted}
+    )
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    for one in staged.values("external_id", "key", column):
+        by_key.setdefault(one[column], []).append(one)
+    shared = [one for records in by_key.values() if len(records) > 1 for one in records]
+    person_of = dict(
+        RecordLink.objects.filter(
+            vendor=work.vendor.key,
+            tenant=work.tenant,
+            external_id__among=[one["external_id"] for one in shared],
+        ).values_list("external_id", "person_id")
+    )
+    return [
+        one
+        for one in shared
+        if len({person_of.get(each["external_id"]) for each in by_key[one[column]]}) > 1
+    ]
