@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +42,7 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
     run = SyncRun.objects.select_related(
         "integration__credentials", "integration__application"
     ).get(pk=run_id)
-    with heartbeat(lease):
+    with heartbeat(lease), _without_cycle_search():
         try:
             work = _prepare(run, lease, on_progress)
             _work_through(work)
@@ -59,6 +61,21 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
             )
     run.refresh_from_db()
     return run
+
+
+@contextmanager
+def _without_cycle_search() -> Iterator[None]:
+    """Pause Python's search for reference cycles: batches are large, flat and soon dropped.
+
+    It would walk through all of a batch again and again; `Work.show` searches once a batch.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _prepare(run: SyncRun, lease: Lease, on_progress: Progress | None) -> Work:

@@ -21,7 +21,7 @@ from integrations.sync.records import (
 )
 from integrations.sync.user_rows import for_known_user, for_new_user
 from integrations.sync.work import BATCH, Issue, Work, write_issues
-from people.bulk import insert_rows, reserve_ids
+from people.bulk import commit_lazily, insert_rows, reserve_ids
 from people.models import Person
 from saas.models import SaaSUser
 
@@ -78,6 +78,7 @@ def make_plan(work: Work) -> None:
         batch = changed[start : start + BATCH]
         plan = _plan_batch(work, claims, batch)
         with transaction.atomic():
+            commit_lazily()
             work.show("plan", start + len(batch), len(changed))
             _store(work, plan)
 

@@ -15,7 +15,7 @@ from integrations.mapping import Mapped, Mapper
 from integrations.models import LinkState, RecordLink, StagedRecord
 from integrations.paths import parse_path
 from integrations.sync.work import BATCH, Work
-from people.bulk import analyse, insert_rows
+from people.bulk import analyse, commit_lazily, insert_rows
 
 _COLUMNS = (
     "run_id",
@@ -106,6 +106,7 @@ def _extra_fields(work: Work) -> list[str]:
 
 def _stage(work: Work, records: list[Mapped], seen: int, total: int | None) -> int:
     with transaction.atomic():
+        commit_lazily()
         work.show("fetch", seen + len(records), total)
         insert_rows(StagedRecord, _COLUMNS, _rows(work.run.pk, records))
     return len(records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -95,6 +96,7 @@ class Work:
 
     def show(self, step: str, done: int, total: int | None) -> None:
         """Record and report progress. One query. Raises LeaseLost."""
+        gc.collect(1)
         self.lease.write(step=step, progress_done=done, progress_total=total)
         if self.on_progress is not None:
             self.on_progress(step, done, total)

@@ -156,3 +156,27 @@ def test_among_finds_what_in_finds_with_one_parameter():
     assert by_id == set(wanted)
     assert (by_name, none) == (20, 0)
     assert len(queries) == 3
+
+
+AWKWARD = [
+    'quote " in',
+    "back\\slash",
+    "{brace,comma}",
+    "NULL",
+    "tab\there",
+    "line\nbreak",
+    "é營\u00a0",
+    "'",
+    "",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("among", [AWKWARD, [one for one in AWKWARD if one.isprintable()]])
+def test_among_finds_values_with_any_characters(among: list[str]):
+    for number, name in enumerate([*AWKWARD, "u000b", "n"]):
+        Department.objects.create(name=name, name_key=f"{number}")
+
+    found = Department.objects.filter(name__among=among).values_list("name", flat=True)
+
+    assert sorted(found) == sorted(among)
