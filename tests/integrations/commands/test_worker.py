@@ -187,3 +187,26 @@ def test_a_person_is_created_once_however_often_the_run_is_begun(company: Sandbo
     Worker().do_due()
 
     assert Person.objects.count() == before
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_the_loop_outlives_a_database_that_goes_away(company: Sandbox):
+    worker = Worker(on_end=lambda _run: worker.stop())
+
+    def break_then_queue() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        time.sleep(0.3)
+        queue_and_leave()
+
+    later = threading.Timer(0.3, break_then_queue)
+    later.start()
+
+    worker.loop(seconds=0.05)
+
+    later.join()
+    assert SyncRun.objects.get().state == "done"
