@@ -20,7 +20,7 @@ if not os.environ.get("ROLECALL_IGNORE_ENV_FILE") and (BASE_DIR / ".env").exists
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 SECRETS_FILE = Path(env.str("SECRETS_FILE", default=str(BASE_DIR / "secrets.env"))).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # people are in it
 
 # Keys (model.md M-34): the environment first, else SECRETS_FILE, which a local start makes.
 _keys = load_keys(env, SECRETS_FILE)
