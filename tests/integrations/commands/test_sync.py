@@ -107,7 +107,8 @@ def test_one_person_is_explained_and_nobody_else_is_touched(run: Any, company: S
     assert [person.email for person in Person.objects.all()] == [email]
     assert f"{email}:\n  Known here: person" in ended.out
     assert "Filters: The filters let it pass." in ended.out
-    assert f'email = "{email}"' in ended.out
+    assert f'Sync key: email = "{email}" finds nobody.' in ended.out
+    assert f'      email = "{email}"' in ended.out
     assert f"create person {email}" in ended.out
 
 
@@ -120,6 +121,10 @@ def test_a_planned_person_is_explained_and_not_applied(run: Any, company: Sandbo
     told = json.loads(ended.out)
     assert Person.objects.count() == 0
     assert told["person"][0]["records"][0]["people"]["email"] == email
+    assert [one["field"] for one in told["person"][0]["records"][0]["sync_keys"]] == [
+        "employee_id",
+        "email",
+    ]
     assert [row["key"] for row in told["person"][0]["plan"]] == [email]
 
 
