@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.dataclasses import SearchResult
@@ -18,6 +22,7 @@ from people.models import Person
 
 _MOST_ON_BADGE = 99
 _FOUND_PER_MODEL = 10
+_MOST_FOUND = 100
 _LONGEST_SEARCH = 100
 
 
@@ -71,16 +76,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return sections
 
 
-def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
+def _link(request: HttpRequest, entry: Entry) -> str | None:
+    """The address of the list, for who may open it. No query."""
     model = apps.get_model(entry.model)
     if not admin.site.is_registered(model):
         return None
-    if not admin.site.get_model_admin(model).has_module_permission(request):
-        return None
-    if not admin.site.get_model_admin(model).has_view_permission(request):
+    model_admin = admin.site.get_model_admin(model)
+    if not (
+        model_admin.has_module_permission(request) and model_admin.has_view_permission(request)
+    ):
         return None
     options = model._meta
-    link = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+    return reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+
+
+def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
+    link = _link(request, entry)
+    if link is None:
+        return None
     title = entry.title
     if entry.within:
         title = format_html('<span class="rc-nav-path">{} ›</span> {}', entry.within, entry.title)
@@ -98,30 +111,62 @@ def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
     return item
 
 
-def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Find integrations, credentials and people by the beginning of their name. Three queries."""
-    if "\x00" in term or len(term) > _LONGEST_SEARCH:
-        return []
-    wanted = (
+def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Answer the palette: pages, integrations, credentials, people. At most three queries.
+
+    One page of at most 100 results; nothing is kept of what was typed or found.
+    """
+    term = request.GET.get("s", "").strip().lower()
+    if (
+        not term
+        or "\x00" in term
+        or len(term) > _LONGEST_SEARCH
+        or request.GET.get("page", "1") != "1"
+    ):
+        return HttpResponse()
+    began = time.perf_counter()
+    found = [*_pages(request, term), *_records(request, term)][:_MOST_FOUND]
+    paginator = Paginator(found, _MOST_FOUND)
+    wanted = "command" if "extended" in request.GET else "search"
+    context = {
+        "page_obj": paginator,
+        "results": paginator.page(1),
+        "page_counter": 0,
+        "execution_time": time.perf_counter() - began,
+        "command_show_history": False,
+        **(extra_context or {}),
+    }
+    template = f"unfold/helpers/{wanted}_results.html"
+    return TemplateResponse(request, template, context, headers={"HX-Trigger": "search"})
+
+
+def _pages(request: HttpRequest, term: str) -> Iterator[SearchResult]:
+    """Lists whose name, or whose section's name, holds the term."""
+    for section, entries in SECTIONS.items():
+        for entry in entries:
+            title = f"{entry.within} {entry.title}".strip()
+            link = _link(request, entry)
+            if link and (term in title.lower() or term in section.lower()):
+                yield SearchResult(
+                    title=entry.title, description=section, link=link, icon=entry.icon
+                )
+
+
+def _records(request: HttpRequest, term: str) -> Iterator[SearchResult]:
+    """Records whose name begins with the term. One query per kind that the user may see."""
+    wanted: tuple[tuple[Any, str, str, str], ...] = (
         (Integration, "integrations.view_integration", "name__istartswith", "Integration"),
         (Credentials, "integrations.view_credentials", "name__istartswith", "Credentials"),
         (Person, "people.view_person", "email_key__startswith", "Person"),
     )
-    found: list[SearchResult] = []
     for model, permission, lookup, word in wanted:
         if not (request.user.has_perm(permission) and admin.site.is_registered(model)):
             continue
-        options = model._meta
-        rows = model.objects.filter(**{lookup: term}).order_by("pk")[:_FOUND_PER_MODEL]
-        found.extend(
-            SearchResult(
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+        for row in model.objects.filter(**{lookup: term}).order_by("pk")[:_FOUND_PER_MODEL]:
+            yield SearchResult(
                 title=str(row),
                 description=word,
-                link=reverse(
-                    f"admin:{options.app_label}_{options.model_name}_change", args=(row.pk,)
-                ),
+                link=reverse(name, args=(row.pk,)),
                 icon="arrow_forward",
             )
-            for row in rows
-        )
-    return found

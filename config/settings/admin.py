@@ -33,12 +33,8 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_static("rolecall/css/rolecall.css")],
     "SCRIPTS": [_static("rolecall/js/rolecall.js")],
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
-    # The palette finds pages, people and integrations; what was typed is not kept anywhere.
-    "COMMAND": {
-        "search_models": False,
-        "search_callback": "config.navigation.search",
-        "show_history": False,
-    },
+    # The palette finds pages, people and integrations; what was typed is kept nowhere.
+    "COMMAND": {"search_models": False, "show_history": False},
     "SIDEBAR": {
         "show_search": False,
         "command_search": True,

@@ -157,6 +157,7 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):  # type: ignore[misc]
             "active": run.state in SyncRun.ACTIVE_STATES,
             "preview": run.kind == SyncRun.Kind.PREVIEW,
             "cards": cards_of(run),
+            "listed": run.listing.get("records") or run.counts.get("seen", 0),
             "mend": mend_of(run),
             "removals": waiting[:_SHOWN_REMOVALS],
             "removal_count": run.counts.get("removals_not_applied") or 0,

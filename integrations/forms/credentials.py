@@ -163,6 +163,7 @@ def _api_key_fields(vendor: Vendor) -> dict[str, forms.Field]:
         fields["add_to"] = forms.ChoiceField(
             label="Add to",
             choices=[(place, _PLACES[place]) for place in places],
+            initial=places[0],
             widget=UnfoldAdminSelectWidget(),
             help_text=f"Where the key travels in each request.{only}",
         )
