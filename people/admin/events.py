@@ -25,7 +25,6 @@ from people.admin.common import (
     sight_for,
 )
 from people.admin.lists import StepEmptyMixin
-from people.admin.page_columns import CountedOnce
 from people.admin_tools import SafeQueryMixin
 from people.history import Entry, labels_of, read_event
 from people.identity import email_key
@@ -39,7 +38,7 @@ _PAGES = {
 }
 
 
-class EventChangeList(CountedOnce):
+class EventChangeList(ChangeList):
     """Reads the page's events as the signed-in user may see them; names the records in sets."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -11,16 +11,7 @@ from django.http import HttpRequest
 from people.admin.common import PageColumn
 
 
-class CountedOnce(ChangeList):
-    """A list whose rows are counted once: no second count, and no offer to show all of them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """As Django's; the page says how many there are at its foot."""
-        super().get_results(request)
-        self.full_result_count = self.result_count
-
-
-class ColumnsChangeList(CountedOnce):
+class ColumnsChangeList(ChangeList):
     """Fetches each page column for the rows of this page."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from people import fields
 from people.admin.common import PageColumn
 from people.admin.lists import StepEmptyMixin
-from people.admin.page_columns import ColumnsMixin, CountedOnce
+from people.admin.page_columns import ColumnsMixin
 from people.admin_tools import SafeQueryMixin
 from people.errors import FieldInvalid
 from people.identity import name_key
@@ -136,9 +136,6 @@ class CustomFieldAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     actions = None
     empty_title = "No custom fields yet"
     empty_text = "Add a field for a value that vendors have and people here do not, such as an id."
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CountedOnce]:
-        return CountedOnce
 
     @admin.display(description="key")
     def shown_key(self, field: CustomField) -> str:
