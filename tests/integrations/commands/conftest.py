@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +63,19 @@ integrations:
       - {{source: id, target: aha_user_id}}
     state: active
 """
+
+
+def signal_when_asked(company: Sandbox, fault: int, number: int) -> threading.Thread:
+    """Send this process a signal as soon as the fault has fired: the run is in the midst of it."""
+
+    def wait_and_send() -> None:
+        while not company.faults.fired(fault):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=wait_and_send, daemon=True)
+    thread.start()
+    return thread
 
 
 @dataclass

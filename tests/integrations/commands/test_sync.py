@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,10 @@ from django.utils import timezone
 from integrations import services
 from integrations.models import Integration, PlannedChange, SyncRun
 from integrations.reports import plan_rows, run_as_json
+from integrations.sandbox.faults import Fault
 from integrations.sandbox.server import Sandbox
 from people.models import Person
+from tests.integrations.commands.conftest import signal_when_asked
 
 BAMBOO, AHA = "BambooHR employees", "Aha! User Load"
 
@@ -246,3 +249,18 @@ def test_what_a_killed_process_left_is_finished_first(run: Any, company: Sandbox
         ("done", 1),
     ]
     assert f"Run {left.pk} was left by a process that died" in ended.err
+
+
+def test_ctrl_c_cancels_the_run(run: Any, company: Sandbox):
+    (fault,) = company.faults.arm(
+        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=20)]
+    )
+    later = signal_when_asked(company, fault, signal.SIGINT)
+
+    ended = run("sync", BAMBOO, "--json")
+
+    later.join()
+    (told,) = json.loads(ended.out)["runs"]
+    assert (ended.code, told["state"]) == (3, "cancelled")
+    assert told["error"]["message"] == "Stopped by command line; what it had done is kept."
+    assert SyncRun.objects.filter(state__in=SyncRun.ACTIVE_STATES).count() == 0

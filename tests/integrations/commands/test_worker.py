@@ -27,6 +27,7 @@ from integrations.worker import (
     next_run_id,
 )
 from people.models import Person
+from tests.integrations.commands.conftest import signal_when_asked
 
 BAMBOO, AHA = "BambooHR employees", "Aha! User Load"
 
@@ -154,10 +155,11 @@ def test_sigterm_ends_the_loop_between_two_runs(company: Sandbox):
 def test_a_run_that_takes_too_long_to_stop_goes_back_to_the_queue(company: Sandbox):
     """SIGTERM: the present run has its time; what is not done by then is another process's."""
     run = queue(BAMBOO)
-    company.faults.arm([Fault(kind="delay", vendor="bamboohr", path="reports", seconds=20)])
+    (fault,) = company.faults.arm(
+        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=20)]
+    )
     worker = Worker(stop_within=0.3)
-    later = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-    later.start()
+    later = signal_when_asked(company, fault, signal.SIGTERM)
     began = time.monotonic()
 
     with ends_on_signals(worker):
