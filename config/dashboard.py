@@ -76,7 +76,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["runs"] = SyncRun.objects.defer("warnings", "listing")[:_SHOWN_RUNS]
     context["shows_configuration"] = True
     if may("integrations.add_integration") and not any(
-        run.state == SyncRun.State.DONE for run in newest.values()
+        run.state in {SyncRun.State.DONE, SyncRun.State.PARTIAL} for run in newest.values()
     ):
         context["steps"] = _first_steps(integrations, has_run=bool(newest))
     return context

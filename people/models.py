@@ -114,7 +114,8 @@ class Person(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.full_name or self.email or self.username or f"Person {self.pk}"
+        name = self.full_name or f"{self.first_name} {self.last_name}".strip()
+        return name or self.email or self.username or f"Person {self.pk}"
 
 
 class CustomField(models.Model):

@@ -234,6 +234,7 @@ def _shown(row: Mapping[str, Any], name: str, names: _Names) -> Any:
 def _write_into(row: dict[str, Any], change: PersonChange, names: _Names, writing: Writing) -> None:
     custom = dict(row["custom"])
     sources = dict(row["sources"])
+    joined = _joined_name(row)
     for name, (_old, new) in change.changes.items():
         if name in TEXT_FIELDS:
             row[name] = new or ""
@@ -244,6 +245,8 @@ def _write_into(row: dict[str, Any], change: PersonChange, names: _Names, writin
         else:
             _put(custom, name, new)
         _put(sources, name, None if new is None else writing.origin)
+    if "full_name" not in change.changes and row["full_name"] == joined:
+        row["full_name"] = _joined_name(row)
     if "email" in change.changes:
         row["email_key"] = email_key(row["email"])
         row["email_look_alike"] = look_alike(row["email_key"])
@@ -252,6 +255,11 @@ def _write_into(row: dict[str, Any], change: PersonChange, names: _Names, writin
     row["custom"] = orjson.dumps(custom).decode()
     row["sources"] = orjson.dumps(sources).decode()
     row["updated_at"] = writing.now
+
+
+def _joined_name(row: Mapping[str, Any]) -> str:
+    """First and last name: the full name of people for whom nobody gave another."""
+    return f"{row['first_name']} {row['last_name']}".strip()
 
 
 _REFERENCES = {"department", "role", "manager"}
