@@ -10,7 +10,7 @@ from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils.html import SafeString
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -94,7 +94,7 @@ class UserAdmin(SafeQueryMixin, PlainUserAdmin, ModelAdmin):  # type: ignore[mis
 
 
 @admin.register(Group)
-class GroupAdmin(SafeQueryMixin, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class GroupAdmin(SafeQueryMixin, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups and what they may do; the four that come with the product are made anew on migrate."""
 
     list_display = ("name", "members", "origin")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from integrations.models import Credentials, FieldMapping, Integration
@@ -12,7 +12,7 @@ from people.queries import PERSON_FIELDS
 
 
 @transaction.atomic
-def make_draft(vendor_key: str, load_key: str, *, by: AbstractBaseUser) -> Integration:
+def make_draft(vendor_key: str, load_key: str, *, by: User) -> Integration:
     """Make a draft of one load of one vendor; `by` is proposed as the user of the integration.
 
     Credentials are chosen where the vendor has only one. Not safe to repeat: each call makes

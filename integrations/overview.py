@@ -46,9 +46,7 @@ def count_open_issues(*, most: int) -> int:
     return open_issues().order_by()[:most].count()
 
 
-def last_runs(
-    integrations: Iterable[Integration], *, ended: bool = False
-) -> Mapping[int, SyncRun]:
+def last_runs(integrations: Iterable[Integration], *, ended: bool = False) -> Mapping[int, SyncRun]:
     """The newest run of each of these integrations, or the newest that has ended. One query."""
     states = SyncRun.State.values
     if ended:

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.html import SafeString, format_html
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from integrations.models import SyncRun
@@ -91,10 +92,13 @@ def show_value(value: Any) -> str:
         return moment(value)
     if isinstance(value, list | tuple):
         return ", ".join(show_value(part) for part in value)
-    if isinstance(value, dict):
-        named = value.get("name") or value.get("role")
-        if named and value.get("scope"):
-            return f"{named} ({value['scope']})"
-        return str(named or ", ".join(f"{key}: {show_value(part)}" for key, part in value.items()))
-    text = str(value)
+    text = _named(value) if isinstance(value, dict) else str(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _named(value: dict[str, Any]) -> str:
+    """A role with its scope, or every part with its name."""
+    name = value.get("name") or value.get("role")
+    if name and value.get("scope"):
+        return f"{name} ({value['scope']})"
+    return str(name or ", ".join(f"{key}: {show_value(part)}" for key, part in value.items()))

@@ -15,7 +15,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import SafeString, format_html
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
@@ -51,7 +52,7 @@ def expiry_badge(expires_on: date | None, *, today: date) -> SafeString | str:
 
 
 @admin.register(Credentials)
-class CredentialsAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):  # type: ignore[misc]
+class CredentialsAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):
     """`sealed` is in no form, filter, search or list; what is shown of secrets is in `hints`."""
 
     list_display = (

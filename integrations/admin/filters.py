@@ -12,7 +12,7 @@ from integrations.models import Integration
 from integrations.registry import vendors
 
 
-class VendorFilter(DropdownFilter):  # type: ignore[misc]
+class VendorFilter(DropdownFilter):
     """By vendor, with the names that vendors call themselves. No query."""
 
     title = "vendor"
@@ -25,7 +25,7 @@ class VendorFilter(DropdownFilter):  # type: ignore[misc]
         return rows.filter(vendor=self.value()) if self.value() else rows
 
 
-class IntegrationFilter(DropdownFilter):  # type: ignore[misc]
+class IntegrationFilter(DropdownFilter):
     """Runs, or issues, of one integration. One query for the names."""
 
     title = "integration"

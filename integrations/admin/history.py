@@ -132,7 +132,7 @@ def _names(rows: Sequence[Any]) -> dict[tuple[str, Any], str]:
     for field in _told_fields(rows[0]) if rows else []:
         if isinstance(field, ForeignKey) and field.related_model is not None:
             ids = {value for row in rows if (value := getattr(row, field.attname)) is not None}
-            found = field.related_model.objects.in_bulk(ids)
+            found = field.related_model._base_manager.in_bulk(ids)  # noqa: SLF001
             names.update({(field.name, pk): str(found.get(pk, f"#{pk}, deleted")) for pk in ids})
     return names
 

@@ -13,16 +13,17 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
-from django.utils.html import SafeString, format_html
-from unfold.admin import ModelAdmin, TabularInline
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from integrations import services
 from integrations.admin.filters import VendorFilter
 from integrations.admin.history import HistoryPage
 from integrations.admin.integration_pages import IntegrationPages
+from integrations.admin.mappings import MappingInline
 from integrations.forms.integration import INPUT, IntegrationForm, integration_form
-from integrations.forms.mappings import Choices, MappingFormSet, mapping_form
 from integrations.models import FieldMapping, Integration
 from integrations.overview import (
     Move,
@@ -43,51 +44,8 @@ _FIRST_PAGE = 50
 _LOOK_AGAIN = frozenset({"preference", "filters", "priority", "user_selection"})
 
 
-class MappingInline(TabularInline):  # type: ignore[misc]
-    """The mappings of one integration; their choices are read once per page."""
-
-    model = FieldMapping
-    formset = MappingFormSet
-    fields: Sequence[str] = ("source_choice", "detail", "transform", "target", "sync_key", "policy")
-    extra = 0
-    ordering = ("position", "id")
-    verbose_name = "mapping"
-    verbose_name_plural = "Mappings (* is needed for everybody)"
-    hide_title = True
-
-    def get_formset(
-        self, request: HttpRequest, obj: Integration | None = None, **kwargs: Any
-    ) -> type[forms.BaseInlineFormSet]:  # type: ignore[type-arg]
-        """Rows whose selects know this vendor's fields."""
-        if obj is not None and self.has_change_permission(request, obj):
-            known = per_request_cache(request, "mapping choices", lambda: {"it": Choices(obj)})
-            kwargs["form"] = mapping_form(known["it"])
-        return super().get_formset(request, obj, **kwargs)  # type: ignore[no-any-return]
-
-    def get_fields(self, request: HttpRequest, obj: Integration | None = None) -> Sequence[str]:
-        """Who may not change mappings reads them."""
-        if self.has_change_permission(request, obj):
-            return self.fields
-        return ("source_shown", "transform", "target", "sync_key", "policy")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        """Only for readers."""
-        return () if self.has_change_permission(request, obj) else self.get_fields(request, obj)
-
-    @admin.display(description="Source")
-    def source_shown(self, row: FieldMapping) -> str:
-        if row.constant is not None:
-            return f'"{row.constant}"'
-        field = (
-            get_vendor(row.integration.vendor).loads[row.integration.load].fields.get(row.source)
-        )
-        return field.label if field else row.source
-
-
 @admin.register(Integration)
-class IntegrationAdmin(  # type: ignore[misc]
-    SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
-):
+class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin):
     """A list like tiles, one form per integration, and a button for each thing to do."""
 
     list_display = (

@@ -34,7 +34,7 @@ else:
 _SHOWN_RUNS = 5
 
 
-class IntegrationPages(_Base):  # type: ignore[misc]
+class IntegrationPages(_Base):
     """For the IntegrationAdmin: the views behind its buttons."""
 
     def action_urls(self) -> list[URLPattern]:

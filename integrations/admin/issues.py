@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.html import SafeString
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
@@ -29,7 +29,7 @@ from people.models import Person
 _MOST_CANDIDATES = 20
 
 
-class StandingFilter(DropdownFilter):  # type: ignore[misc]
+class StandingFilter(DropdownFilter):
     """What is open now, unless something else is asked for."""
 
     title = "standing"
@@ -55,7 +55,7 @@ class IssueIntegrationFilter(IntegrationFilter):
     path = "run__integration"
 
 
-class CodeFilter(DropdownFilter):  # type: ignore[misc]
+class CodeFilter(DropdownFilter):
     """By the kind of issue: those that a person can settle by name. No query."""
 
     title = "kind"
@@ -69,7 +69,7 @@ class CodeFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(RecordIssue)
-class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):  # type: ignore[misc]
+class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):
     """Issues are made by runs and settled by a person; nothing else changes them."""
 
     list_display = ("key", "kind", "severity_shown", "reason", "of_run", "settled")

@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.html import SafeString, format_html
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -55,7 +56,7 @@ _MEND_OTHERWISE = ("integration", "An IT admin, on the integration's page.")
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(SafeQueryMixin, ModelAdmin):  # type: ignore[misc]
+class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
     """Runs are read, never changed by hand. All pages of one ask as much, whatever its size."""
 
     list_display = (

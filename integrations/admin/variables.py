@@ -16,7 +16,7 @@ from people.admin_tools import SafeQueryMixin
 
 
 @admin.register(GlobalVariable)
-class GlobalVariableAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):  # type: ignore[misc]
+class GlobalVariableAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):
     """Key and value; changing a value changes every input that is not overridden (AH-12)."""
 
     form = GlobalVariableForm

@@ -9,7 +9,7 @@ from typing import Any
 
 from django import forms
 from django.template.loader import render_to_string
-from django.utils.html import SafeString
+from django.utils.safestring import SafeString
 
 from integrations.errors import RuleInvalid, TransformFailed
 from integrations.rule_operators import OPERATORS

@@ -7,7 +7,8 @@ from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import SafeString, format_html
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from integrations.show import badge, duration, moment, show_value, since, state_badge
 

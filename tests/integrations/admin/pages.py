@@ -5,7 +5,6 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 
@@ -60,7 +59,7 @@ class _Form(HTMLParser):
             self._inside = False
 
 
-def read_form(answer: HttpResponse, form_id: str) -> dict[str, Any]:
+def read_form(answer: Any, form_id: str) -> dict[str, Any]:
     """The fields of a form with the values that the page gives them."""
     form = _Form(form_id)
     form.feed(answer.content.decode())
@@ -68,19 +67,19 @@ def read_form(answer: HttpResponse, form_id: str) -> dict[str, Any]:
     return form.values
 
 
-def save(client: Client, url: str, form_id: str, **changed: Any) -> HttpResponse:
+def save(client: Client, url: str, form_id: str, **changed: Any) -> Any:
     """Open a page, change some fields, send its form; follows no redirect."""
     values = {**read_form(client.get(url), form_id), **changed}
     return client.post(url, {name: value for name, value in values.items() if value is not None})
 
 
-def messages_of(client: Client, answer: HttpResponse) -> list[str]:
+def messages_of(client: Client, answer: Any) -> list[str]:
     """What the page after this answer tells; reading it uses the messages up."""
     page = client.get(answer["Location"])
     return [str(message) for message in page.context["messages"]]
 
 
-def text_of(answer: HttpResponse) -> str:
+def text_of(answer: Any) -> str:
     """The page's text without tags, spaces made one."""
     pieces: list[str] = []
 

@@ -331,7 +331,8 @@ def test_an_auditor_reads_runs_and_changes_none(open_as: Any, auditor: User) -> 
         client.get(page_of(run, name)).status_code for name in ("change", "plan", "log", "progress")
     }
     listed = client.get(LIST)
-    offered = client.get(page_of(make_run(run.integration, kind="preview")))
+    preview = make_run(make_integration("Another load", state="active"), kind="preview")
+    offered = client.get(page_of(preview))
 
     assert opened == {200}
     assert listed.status_code == 200
