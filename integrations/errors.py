@@ -218,7 +218,7 @@ class RuleInvalid(DefinitionInvalid):
 
 @dataclass(frozen=True)
 class FileProblem:
-    """One mistake in a configuration file; `path` is such as `integrations[0].mappings[2].target`."""
+    """One mistake in a configuration file; `path` is such as `integrations[0].name`."""
 
     line: int | None
     path: str

@@ -36,13 +36,12 @@ _MEMBER = ("Member", "", "")
 
 @dataclass(frozen=True, slots=True)
 class MappingRow:
-    """A FieldMapping as the mapper needs it; `of_saas_user` says whose field the target is."""
+    """A FieldMapping as the mapper needs it."""
 
     source: str
     constant: str | None
     transform: str
     target: Target
-    of_saas_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,8 @@ class Mapper:
         self._id = compile_path(load.id)
         self._constants = constants
         self._sources = {name: self._reader(field) for name, field in load.fields.items()}
-        self._people = [self._compile(row) for row in rows if not row.of_saas_user]
-        self._custom = [self._compile(row) for row in rows if row.of_saas_user]
+        self._people = [self._compile(row) for row in rows if not row.target.of_saas_user]
+        self._custom = [self._compile(row) for row in rows if row.target.of_saas_user]
         self._account = self._compile_account()
         self._roles = compile_roles(load.roles) if load.roles else None
         self._status = self._compile_status()

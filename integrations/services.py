@@ -33,7 +33,7 @@ from integrations.models import (
 from integrations.registry import get_vendor
 from integrations.secrets import open_sealed
 from people.models import CustomField
-from people.queries import person_targets
+from people.queries import mapping_targets
 from saas.models import Application
 
 
@@ -138,7 +138,7 @@ def _setup_problems(integration: Integration) -> list[Problem]:
 
 
 def _mapping_problems(integration: Integration) -> list[Problem]:
-    targets = person_targets()
+    targets = mapping_targets()
     mappings = list(integration.mappings.all())
     mapped = {mapping.target for mapping in mappings}
     load = get_vendor(integration.vendor).loads[integration.load]

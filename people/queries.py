@@ -35,7 +35,7 @@ SYNC_KEY_FIELDS = ("username", "email", "employee_id")
 
 @dataclass(frozen=True)
 class Target:
-    """A people field that a mapping can write: `type` as in PERSON_FIELDS or a custom field's."""
+    """A field that a mapping can write: `type` as in PERSON_FIELDS or a custom field's."""
 
     key: str
     label: str
@@ -43,6 +43,7 @@ class Target:
     max_length: int | None
     may_be_sync_key: bool
     custom: bool
+    of_saas_user: bool = False
 
 
 def person_targets() -> dict[str, Target]:
@@ -59,15 +60,31 @@ def person_targets() -> dict[str, Target]:
         for key, kind in PERSON_FIELDS.items()
     }
     for field in CustomField.objects.filter(object=CustomField.Object.PERSON):
-        targets[field.key] = Target(
-            key=field.key,
-            label=field.label,
-            type=field.type,
-            max_length=320 if field.unique else None,
-            may_be_sync_key=field.unique,
-            custom=True,
-        )
+        targets[field.key] = custom_target(field)
     return targets
+
+
+def mapping_targets() -> dict[str, Target]:
+    """What a mapping can write: people fields, then fields of SaaS users. Two queries.
+
+    Of two fields with one key, the people field is meant.
+    """
+    of_users = CustomField.objects.filter(object=CustomField.Object.SAAS_USER)
+    return {field.key: custom_target(field) for field in of_users} | person_targets()
+
+
+def custom_target(field: CustomField) -> Target:
+    """A custom field as a target. No query."""
+    of_saas_user = field.object == CustomField.Object.SAAS_USER
+    return Target(
+        key=field.key,
+        label=f"{field.label} (SaaS user)" if of_saas_user else field.label,
+        type=field.type,
+        max_length=320 if field.unique else None,
+        may_be_sync_key=field.unique,
+        custom=True,
+        of_saas_user=of_saas_user,
+    )
 
 
 def _label(key: str) -> str:

@@ -44,7 +44,7 @@ from integrations.errors import ConfigurationRefused, FileProblem, NotReady
 from integrations.models import Integration
 from people.errors import FieldInvalid
 from people.models import CustomField
-from people.queries import Target
+from people.queries import custom_target
 
 
 def apply_file(path: FilePath | str, *, by: str, plan: bool = False) -> Receipt:
@@ -142,15 +142,16 @@ def _surroundings(
 ) -> Surroundings:
     targets = dict(world.targets)
     for object_, wish in wishes.fields:
-        if object_ == CustomField.Object.PERSON:
-            wanted = wish.wanted
-            targets[wish.key] = Target(
-                key=wish.key,
-                label=wanted["label"],
-                type=wanted["type"],
-                max_length=320 if wanted["unique"] else None,
-                may_be_sync_key=wanted["unique"],
-                custom=True,
+        known = targets.get(wish.key)
+        if object_ == CustomField.Object.PERSON or known is None or known.of_saas_user:
+            targets[wish.key] = custom_target(
+                CustomField(
+                    object=object_,
+                    key=wish.key,
+                    label=wish.wanted["label"],
+                    type=wish.wanted["type"],
+                    unique=wish.wanted.get("unique", False),
+                )
             )
     in_file = {one.key for one in wishes.integrations}
     return Surroundings(

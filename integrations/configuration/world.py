@@ -27,7 +27,7 @@ from integrations.models import Credentials, GlobalVariable, Integration
 from people.errors import FieldInvalid
 from people.fields import field_key
 from people.models import CustomField, PersonRole
-from people.queries import Target, person_targets
+from people.queries import Target, mapping_targets
 from saas.models import Application
 
 OBJECTS: Mapping[str, str] = {
@@ -83,7 +83,7 @@ def read_world() -> World:
         ),
         groups={group.name: group for group in Group.objects.all()},
         roles=frozenset(PersonRole.objects.values_list("name", flat=True)),
-        targets=person_targets(),
+        targets=mapping_targets(),
     )
 
 

@@ -15,7 +15,7 @@ from integrations.paths import parse_path
 from integrations.registry import get_vendor
 from integrations.transforms import TRANSFORMS
 from people.models import PersonRole
-from people.queries import Target, person_targets
+from people.queries import Target, mapping_targets
 
 CONSTANT = "=constant"
 PATH = "=path"
@@ -27,7 +27,7 @@ class Choices:
 
     def __init__(self, integration: Integration) -> None:
         self.load = get_vendor(integration.vendor).load(integration.load)
-        self.targets: Mapping[str, Target] = person_targets()
+        self.targets: Mapping[str, Target] = mapping_targets()
         self.roles = frozenset(PersonRole.objects.values_list("name", flat=True))
         self.state = integration.state
 

@@ -44,7 +44,7 @@ class Credentials(models.Model):
     type = models.CharField("authorization type", max_length=20, choices=Type.choices)
     settings = models.JSONField(default=dict, blank=True)
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    sealed: str = EncryptedTextField(default="", blank=True, editable=False)  # type: ignore[assignment]
+    sealed: str = EncryptedTextField(default="", blank=True, editable=False)
     hints = models.JSONField(default=dict, blank=True, editable=False)
     stored = models.CharField(max_length=10, choices=Stored.choices, default=Stored.SEALED)
     tenant = models.CharField(

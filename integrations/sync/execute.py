@@ -26,8 +26,8 @@ from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.plan import make_plan
 from integrations.sync.stage import fetch_and_stage
 from integrations.sync.work import MappedField, Progress, Work
-from people.models import CustomField, PersonRole
-from people.queries import Target, person_targets
+from people.models import PersonRole
+from people.queries import mapping_targets
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +86,13 @@ def _prepare(run: SyncRun, lease: Lease, on_progress: Progress | None) -> Work:
     problems = services.problems_before_launch(integration)
     if problems:
         raise IntegrationsError(" ".join(problem.message for problem in problems))
-    targets = person_targets()
+    targets = mapping_targets()
     owners = services.field_owners()
     fields, sync_keys = {}, []
     mappings = list(integration.mappings.order_by("sync_key", "position", "pk"))
     for mapping in mappings:
         target = targets.get(mapping.target)
-        if target is None or mapping.source == "connector_sync_time":
+        if target is None or target.of_saas_user or mapping.source == "connector_sync_time":
             continue
         owner = owners.get(mapping.target)
         fields[mapping.target] = MappedField(
@@ -110,6 +110,7 @@ def _prepare(run: SyncRun, lease: Lease, on_progress: Progress | None) -> Work:
         ),
         lease=lease,
         now=timezone.now(),
+        targets=targets,
         fields=fields,
         sync_keys=sync_keys,
         on_progress=on_progress,
@@ -186,27 +187,12 @@ def _fields_named_in(rules: Any) -> set[str]:
 
 
 def _mapping_rows(work: Work) -> list[MappingRow]:
-    users = {
-        field.key: Target(field.key, field.label, field.type, None, False, custom=True)
-        for field in CustomField.objects.filter(object=CustomField.Object.SAAS_USER)
-    }
-    rows = []
-    for mapping in FieldMapping.objects.filter(integration=work.integration):
-        if mapping.source == "connector_sync_time":
-            continue
-        field = work.fields.get(mapping.target)
-        target = field.target if field else users.get(mapping.target)
-        if target is not None:
-            rows.append(
-                MappingRow(
-                    mapping.source,
-                    mapping.constant,
-                    mapping.transform,
-                    target,
-                    of_saas_user=field is None,
-                )
-            )
-    return rows
+    rows = FieldMapping.objects.filter(integration=work.integration)
+    return [
+        MappingRow(row.source, row.constant, row.transform, work.targets[row.target])
+        for row in rows
+        if row.target in work.targets and row.source != "connector_sync_time"
+    ]
 
 
 def _write_sync_times(work: Work) -> None:
@@ -214,8 +200,8 @@ def _write_sync_times(work: Work) -> None:
     from integrations.sync.synctime import write_sync_times
 
     mapping = work.integration.mappings.filter(source="connector_sync_time").first()
-    if mapping is not None:
-        write_sync_times(work, mapping.target)
+    if mapping is not None and mapping.target in work.targets:
+        write_sync_times(work, work.targets[mapping.target])
 
 
 def _finish(work: Work) -> None:

@@ -52,6 +52,7 @@ class Work:
     vendor: Vendor
     lease: Lease
     now: datetime
+    targets: dict[str, Target]
     fields: dict[str, MappedField]
     sync_keys: Sequence[str]
     on_progress: Progress | None = None
