@@ -10,6 +10,7 @@ from cryptography.fernet import InvalidToken
 from django.utils import timezone
 
 from integrations.errors import SecretsUnreadable
+from people.masking import register_secret
 
 if TYPE_CHECKING:
     from integrations.models import Credentials
@@ -29,13 +30,14 @@ def seal(credentials: Credentials, secrets: Mapping[str, str], *, by: str) -> No
     hints = {name: hint for name, hint in credentials.hints.items() if name in merged}
     for name, value in secrets.items():
         if value:
+            register_secret(value)
             last4 = value[-4:] if len(value) >= _SHOW_LAST_FROM else ""
             hints[name] = {"last4": last4, "set_at": now, "set_by": by}
     credentials.hints = hints
 
 
 def open_sealed(credentials: Credentials) -> dict[str, str]:
-    """The secrets by name; one query when the row was read without them.
+    """The secrets by name, from now on masked in logs; one query when the row has them not.
 
     Raises SecretsUnreadable when no key opens them, or when they were sealed for another row.
     """
@@ -55,4 +57,6 @@ def open_sealed(credentials: Credentials) -> dict[str, str]:
             "are not used. Somebody changed the database by hand: enter the secrets again."
         )
     secrets: dict[str, str] = content["secrets"]
+    for value in secrets.values():
+        register_secret(value)
     return secrets

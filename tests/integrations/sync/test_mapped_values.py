@@ -10,8 +10,8 @@ from saas.models import SaaSUser
 from .worlds import ACCOUNTS, World, account, issues, person, sync
 
 
-def field(label: str, type: str = "text", object: str = "person") -> CustomField:
-    return make_field(object=object, label=label, type=type)
+def field(label: str, kind: str = "text", owner: str = "person") -> CustomField:
+    return make_field(object=owner, label=label, type=kind)
 
 
 def test_every_standard_field_of_aha_can_be_mapped_to_a_field_of_its_own(world: World):
@@ -30,8 +30,8 @@ def test_every_standard_field_of_aha_can_be_mapped_to_a_field_of_its_own(world: 
         "updated_at": "datetime",
     }
     mappings = [
-        {"source": source, "target": field(f"Aha {source}", type).key}
-        for source, type in wanted.items()
+        {"source": source, "target": field(f"Aha {source}", kind).key}
+        for source, kind in wanted.items()
     ]
     integration = world.integration("aha", mappings=[*ACCOUNTS, *mappings])
 
