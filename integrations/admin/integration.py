@@ -36,7 +36,7 @@ from integrations.overview import (
 from integrations.registry import get_vendor, vendors
 from integrations.show import show_value, since, state_badge
 from people.admin_tools import SafeQueryMixin, per_request_cache
-from people.queries import person_targets
+from people.queries import mapping_targets
 from saas.models import Application
 
 _FIRST_PAGE = 50
@@ -265,7 +265,7 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         """Name the fields whose owner it is, and who comes next (M-6)."""
         row = self.get_object(request, unquote(object_id))
         claims = field_claims() if row is not None else {}
-        labels = {key: target.label for key, target in person_targets().items()}
+        labels = {key: target.label for key, target in mapping_targets().items()}
         owned = [
             (labels.get(key, key), claim.next[0].name if claim.next else "nobody")
             for key, claim in claims.items()
@@ -280,7 +280,7 @@ def tell_moves(request: HttpRequest, moved: Sequence[Move]) -> None:
     """Name fields whose owner changed, and what that means (M-6). One query when there are any."""
     if not moved:
         return
-    labels: Mapping[str, Any] = person_targets()
+    labels: Mapping[str, Any] = mapping_targets()
     by_owner: dict[str, list[str]] = {}
     for move in moved:
         target = labels.get(move.field)

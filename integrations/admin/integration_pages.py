@@ -24,7 +24,7 @@ from integrations.overview import field_claims
 from integrations.registry import get_vendor, vendors
 from people.errors import FieldInvalid
 from people.fields import make_field
-from people.queries import person_targets
+from people.queries import mapping_targets
 
 if TYPE_CHECKING:
     from unfold.admin import ModelAdmin as _Base
@@ -227,7 +227,7 @@ def _count_rules(rules: Any) -> int:
 
 def _claims_shown(row: Integration) -> list[dict[str, Any]]:
     """Who owns each field that this integration maps, and who is next in line. Two queries."""
-    targets = person_targets()
+    targets = mapping_targets()
     mapped = list(row.mappings.values_list("target", flat=True))
     claims = field_claims(mapped)
     shown = []

@@ -143,7 +143,6 @@ class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"{_code_label(issue.code)}: {issue.key}",
             "opts": self.model._meta,
-            "original": issue,
             "issue": issue,
             "kind": _code_label(issue.code),
             "people": people,

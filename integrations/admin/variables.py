@@ -25,6 +25,7 @@ class GlobalVariableAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):
     ordering = ("key",)
     list_before_template = "admin/integrations/globalvariable/list_before.html"
     warn_unsaved_form = True
+    actions = None
 
     @admin.display(description="Pre-fills")
     def fills(self, row: GlobalVariable) -> str:

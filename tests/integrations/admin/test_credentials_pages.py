@@ -294,6 +294,27 @@ def test_confirming_the_password_never_leads_elsewhere(
     assert answer["Location"] == LIST
 
 
+def test_guessing_the_password_there_is_stopped_as_at_the_sign_in(
+    admin_page: Client, it_admin: User
+) -> None:
+    """S-17: after ten wrong ones not even the right one is taken."""
+    it_admin.set_password("correct-horse-battery")
+    it_admin.save()
+    admin_page.force_login(it_admin)
+    session = admin_page.session
+    del session[reauth.CONFIRMED_AT]
+    session.save()
+    url = reverse("admin:confirm_password")
+
+    wrong = [admin_page.post(url, {"password": f"guess {n}"}).status_code for n in range(12)]
+    right = admin_page.post(url, {"password": "correct-horse-battery"})
+
+    assert wrong[0] == 200
+    assert wrong[-1] in {403, 429}
+    assert right.status_code in {403, 429}
+    assert reauth.CONFIRMED_AT not in admin_page.session
+
+
 def test_a_confirmation_from_the_future_counts_for_nothing(rf: Any) -> None:
     request = rf.get("/")
     request.session = {reauth.CONFIRMED_AT: 1_000.0}
