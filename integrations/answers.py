@@ -14,6 +14,11 @@ from integrations.paths import parse_path, walk
 _BOM = b"\xef\xbb\xbf"
 _SPLIT_FROM = 1024 * 1024  # smaller answers are decoded as a whole
 _PIECE = 512 * 1024
+# What is decoded at once, so that a hostile answer costs some 150 MB at worst (S-13): each value
+# takes up to 200 bytes, each letter up to four, and decoding leniently holds the text twice.
+_AT_ONCE = 20 * 1024 * 1024
+_LENIENTLY = 8 * 1024 * 1024
+_VALUES = 400_000
 _SOMETHING = re.compile(rb"\S")
 _TRIES = 24
 _FEW_TRIES = 4  # for what costs more: larger windows, and decoding leniently
@@ -41,6 +46,7 @@ class RawAnswer:
     headers: Mapping[str, str]
     content_type: str
     body: bytearray = field(repr=False)
+    advice: str = ""
 
     @property
     def size(self) -> int:
@@ -54,7 +60,8 @@ class RawAnswer:
 
     def failure(self, code: str, what: str) -> BrokenAnswer:
         """Make the error that says what is wrong, with the facts of this answer."""
-        return BrokenAnswer(code, f"{what} ({self.facts}).", status=self.status)
+        message = f"{what} ({self.facts}). {self.advice}".rstrip()
+        return BrokenAnswer(code, message, status=self.status)
 
     def check_type(self) -> None:
         """Raise BrokenAnswer (`html`, `wrong_type`) unless this can be JSON."""
@@ -91,6 +98,8 @@ class RawAnswer:
         self.check_type()
         if _SOMETHING.search(self.body) is None:
             return None
+        if len(self.body) > _AT_ONCE or _holds_too_much(self.body):
+            raise self.failure("too_large", "The answer is too large to be taken apart")
         has_mark = self.body.startswith(_BOM)
         return self._decode_bytes(self.body.removeprefix(_BOM) if has_mark else self.body)
 
@@ -104,7 +113,7 @@ class RawAnswer:
             return orjson.loads(body)
         except orjson.JSONDecodeError as problem:
             is_too_deep = "depth" in str(problem)
-        if not is_too_deep:
+        if not is_too_deep and len(body) <= _LENIENTLY:
             try:
                 return decode_leniently(body)
             except RecursionError:
@@ -147,6 +156,8 @@ class RawAnswer:
             piece, after = _next_piece(self.body, at, end, window)
             if piece is None and at + window < end:
                 window *= 4
+                if window > _AT_ONCE:
+                    raise self.failure("too_large", "A record of the answer is too large")
                 continue
             if piece is None:  # it does not come apart like this: decode it whole, skip what went
                 yield self.decode_page(path, depth)[1][given:]
@@ -203,22 +214,29 @@ def prune(records: list[Any], limit: int) -> None:
             records[number] = dict(TOO_DEEP)
 
 
+def _holds_too_much(body: bytes | bytearray) -> bool:
+    """Whether there may be more values than fit into memory; signs inside of text count too."""
+    return sum(body.count(sign) for sign in b",[{") > _VALUES
+
+
 def _open(body: bytearray, path: str | None) -> tuple[Any, int, int] | None:
     """Find where the list begins and ends; None where that cannot be told without decoding all.
 
     The guess is proved: with the list taken out, the rest must be JSON with an empty list there.
     """
     if path is None:
-        start = body.find(b"[")
+        start = body.find(b"[", 0, _PIECE)
         begins = bytes(body[:start]).strip() == b""
         end = body.rfind(b"]")
         return ([], start + 1, end) if begins and end > start else None
     key = orjson.dumps(str(parse_path(path)[-1]))
     at = body.find(key)
     colon = body.find(b":", at + len(key)) if at >= 0 else -1
-    start = body.find(b"[", colon) if colon >= 0 else -1
+    start = body.find(b"[", colon, colon + _PIECE) if colon >= 0 else -1
     end = body.rfind(b"]")
     if start < 0 or end <= start or bytes(body[colon + 1 : start]).strip():
+        return None
+    if start + len(body) - end > _PIECE:  # more around the list than an envelope ever is
         return None
     try:
         envelope = orjson.loads(body[: start + 1] + body[end:])
@@ -254,10 +272,12 @@ def _next_piece(body: bytearray, at: int, end: int, window: int) -> tuple[list[A
 
 def _decode_piece(body: bytearray, at: int, end: int, *, lenient: bool = True) -> list[Any] | None:
     content = b"[" + body[at:end] + b"]"
+    if _holds_too_much(content):
+        return None
     try:
         decoded: list[Any] = orjson.loads(content)
     except orjson.JSONDecodeError:
-        if not lenient:
+        if not lenient or len(content) > _LENIENTLY:
             return None
         try:
             decoded = decode_leniently(content)

@@ -8,9 +8,12 @@ comes. What was read is kept; only nobody may be removed because of it (M-11).
 from dataclasses import dataclass, field
 from typing import Any
 
+from integrations.errors import BrokenAnswer
 from integrations.manifest_load import Load
 from integrations.paths import compile_path
 from integrations.values import printable
+
+_MOST_RECORDS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,10 @@ class Watch:
         return known
 
     def fresh(self, records: list[Any]) -> list[Any]:
-        """Give the records whose id was not there before; those without an id stay."""
+        """Give the records whose id was not there before; those without an id stay.
+
+        Raises BrokenAnswer when there is no end of them.
+        """
         seen, kept = self._seen, []
         for record in records:
             one = self._id_of(record)
@@ -105,6 +111,12 @@ class Watch:
                 seen.add(one)
             kept.append(record)
         self.records += len(kept)
+        if self.records > _MOST_RECORDS:
+            raise BrokenAnswer(
+                "too_large",
+                f"More than {_MOST_RECORDS:,} records came, so reading was stopped. Check the "
+                "sub-domain and the base URL.",
+            )
         return kept
 
     def announce(self, total: int | None) -> None:

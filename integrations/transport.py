@@ -22,7 +22,7 @@ from integrations.egress import check_url, listed_origin
 from integrations.errors import AskPerson, BrokenAnswer, VendorError
 from integrations.filters import as_text
 from integrations.registry import Vendor
-from integrations.verdicts import body_error, judge, transport_error
+from integrations.verdicts import advice_for, body_error, judge, transport_error
 
 _CHUNK = 64 * 1024
 _LIBRARY_ERRORS = (
@@ -154,7 +154,11 @@ class Transport:
         raw: BaseHTTPResponse = response.raw
         kind = _content_type(response.headers.get("Content-Type", ""))
         answer = RawAnswer(
-            response.status_code, CaseInsensitiveDict(response.headers), kind, bytearray()
+            response.status_code,
+            CaseInsensitiveDict(response.headers),
+            kind,
+            bytearray(),
+            advice_for(self._access),
         )
         try:
             self._fill(answer, raw)
@@ -171,7 +175,7 @@ class Transport:
             raise BrokenAnswer(
                 "wrong_type",
                 f"{self._manifest.label} answered in a compression that was not asked for "
-                f"(status {answer.status}).",
+                f"(status {answer.status}). {answer.advice}",
                 status=answer.status,
             )
         announced = answer.headers.get("Content-Length", "")
@@ -186,7 +190,7 @@ class Transport:
             raise BrokenAnswer(
                 "too_large",
                 f"The answer of {self._manifest.label} is larger than {cap:,} bytes "
-                f"(status {answer.status}); it was not read.",
+                f"(status {answer.status}); it was not read. {answer.advice}",
                 status=answer.status,
             )
 

@@ -81,9 +81,21 @@ _KINDS: Mapping[str, type[VendorError]] = {
 }
 
 
+_NAMED_BY_THEMSELVES = (
+    urllib3_errors.NameResolutionError,
+    urllib3_errors.DecodeError,
+    requests.exceptions.SSLError,
+)
+
+
 def where_to_look(access: Access) -> str:
     """Say where the admin finds these credentials."""
     return f'Look at Configuration > Security > Credentials > "{access.name}".'
+
+
+def advice_for(access: Access) -> str:
+    """Say what helps when answers make no sense."""
+    return f"Run it again; if it stays so, check sub-domain and base URL. {where_to_look(access)}"
 
 
 def judge(
@@ -99,11 +111,14 @@ def judge(
     kind = TryLater if code == "server_error" else _KINDS[then]
     hint = f"{rule.hint} " if rule and rule.hint else ""
     words = _WORDS.get(code, "refused the request")
+    wait = asked_wait(answer.headers, manifest, now) if then == "retry" else None
+    if wait is not None and wait > LONGEST_WAIT:
+        hint = f"It asks for a pause of {wait / 60:,.0f} minutes; run it again after that. {hint}"
     return kind(
         code,
         f"{manifest.label} {words} ({answer.facts}). {hint}{where_to_look(access)}",
         status=status,
-        retry_after=asked_wait(answer.headers, manifest, now) if then == "retry" else None,
+        retry_after=wait,
     )
 
 
@@ -212,7 +227,8 @@ def body_error(problem: BaseException, manifest: Manifest, access: Access) -> Ve
     error = transport_error(problem, manifest, access)
     if error.code != "connection":
         return error
-    return TryLater("truncated", f"The answer of {manifest.label} broke off while it was read.")
+    message = f"The answer of {manifest.label} broke off while it was read. {advice_for(access)}"
+    return TryLater("truncated", message)
 
 
 def _innermost(problem: BaseException) -> BaseException:
@@ -221,9 +237,7 @@ def _innermost(problem: BaseException) -> BaseException:
         inner = getattr(problem, "reason", None)
         if not isinstance(inner, BaseException):
             inner = next((part for part in problem.args if isinstance(part, BaseException)), None)
-        if inner is None or isinstance(
-            problem, urllib3_errors.NameResolutionError | requests.exceptions.SSLError
-        ):
+        if inner is None or isinstance(problem, _NAMED_BY_THEMSELVES):
             return problem
         problem = inner
     return problem
