@@ -67,6 +67,8 @@ class Writing:
     now: datetime
     run_id: int | None = None
     origin: int | None = None
+    # The run was begun before: a record may have its one event of this run already (M-18).
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,21 +176,37 @@ def _new_rows(
             row = _BLANK.copy()
         else:
             found = current.get(change.person_id)
-            if found is None:
-                applied.moved[change.person_id] = "The person is no longer there."
+            moved = _moved(found, change, names)
+            if found is None or moved:
+                applied.moved[change.person_id] = moved
                 continue
             row = found
-            differing = _differing(row, change, names)
-            if differing:
-                applied.moved[change.person_id] = (
-                    f"Changed since the plan was made: {', '.join(differing)}."
-                )
-                continue
             if "email" in change.changes or "username" in change.changes:
                 key_moves.append(change.person_id)
         _write_into(row, change, names, writing)
         rows[change.person_id] = [row[column] for column in _COLUMNS]
     return rows, key_moves
+
+
+def find_moved(changes: Sequence[PersonChange]) -> dict[int, str]:
+    """Whose rows are no longer as they were shown, with the reason; the others are locked.
+
+    Inside a transaction. Up to six queries, whatever the size of the batch.
+    """
+    names = _Names(changes)
+    current = _lock_rows([change.person_id for change in changes])
+    verdicts = {
+        change.person_id: _moved(current.get(change.person_id), change, names) for change in changes
+    }
+    return {person: reason for person, reason in verdicts.items() if reason}
+
+
+def _moved(row: Mapping[str, Any] | None, change: PersonChange, names: _Names) -> str:
+    """Why a row cannot be written as it was planned; empty when it can."""
+    if row is None:
+        return "The person is no longer there."
+    differing = _differing(row, change, names)
+    return f"Changed since the plan was made: {', '.join(differing)}." if differing else ""
 
 
 _BLANK: dict[str, Any] = {
@@ -402,7 +420,12 @@ def _kind(change: PersonChange) -> str:
 def write_events(
     kind_of_object: str, events: Iterable[tuple[int, str, str, str]], writing: Writing
 ) -> None:
-    """Write (object id, kind, changes as JSON text, note) as events. One statement."""
+    """Write (object id, kind, changes as JSON text, note) as events. One statement.
+
+    In a run that was begun before, two more: what a record's event says already is completed.
+    """
+    if writing.resumed:
+        events = _complete_earlier(str(kind_of_object), list(events), writing)
     insert_rows(
         Event,
         _EVENT_COLUMNS,
@@ -421,6 +444,31 @@ def write_events(
             for object_id, kind, changes, note in events
         ],
     )
+
+
+def _complete_earlier(
+    kind_of_object: str, events: Sequence[tuple[int, str, str, str]], writing: Writing
+) -> list[tuple[int, str, str, str]]:
+    """Bring events of the run's earlier attempt up to date; give those of records without one."""
+    earlier = {
+        row[1]: row
+        for row in Event.objects.filter(
+            run_id=writing.run_id, object=kind_of_object, object_id__among=[e[0] for e in events]
+        ).values_list("pk", "object_id", "kind", "changes")
+    }
+    rows, fresh = [], []
+    for event in events:
+        object_id, kind, text, _note = event
+        if object_id not in earlier:
+            fresh.append(event)
+            continue
+        pk, _object_id, first_kind, changes = earlier[object_id]
+        for name, (old, new) in orjson.loads(text).items():
+            changes[name] = [changes[name][0] if name in changes else old, new]
+        kept = first_kind if kind == Event.Kind.EDIT else kind
+        rows.append((pk, kept, orjson.dumps(changes).decode()))
+    update_rows(Event, ["kind", "changes"], rows)
+    return fresh
 
 
 def apply_managers(managers: Mapping[int, int], writing: Writing) -> None:

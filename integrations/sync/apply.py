@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -24,12 +25,16 @@ from people.services import (
     apply_managers,
     apply_people,
     complete_events_without_manager,
+    find_moved,
     near_duplicate_departments,
 )
 from saas.services import SaaSUserChange, apply_saas_users
 
 logger = logging.getLogger(__name__)
 _TRIES = 3
+# Ids are taken in another order than rows are committed, and clocks differ a little.
+_EVENTS_MARGIN = 1_000
+_TIME_MARGIN = timedelta(minutes=5)
 Action, State = PlannedChange.Action, PlannedChange.State
 PlanRow = dict[str, Any]
 
@@ -47,6 +52,7 @@ def apply_plan(work: Work) -> None:
         now=work.now,
         run_id=work.run.pk,
         origin=work.integration.pk,
+        resumed=work.is_resumed,
     )
     planned = PlannedChange.objects.filter(run=work.run.pk, state=State.PLANNED)
     total = planned.count()
@@ -62,19 +68,27 @@ def apply_plan(work: Work) -> None:
 
 
 def _apply_key_moves(work: Work, writing: Writing, planned: QuerySet[PlannedChange]) -> None:
-    moves = planned.filter(object="person", moves_keys=True)
-    rows = _read(moves)
+    rows = _read(planned.filter(object="person", moves_keys=True))
     if not rows:
         return
-    stuck = find_stuck(rows)
     with transaction.atomic():
+        work.show("apply", 0, len(rows))
+        stuck = find_stuck(rows, _find_moved(rows))
         _close_rows(work, [row for row in rows if row["id"] in stuck], stuck)
         rows = [row for row in rows if row["id"] not in stuck]
         clear_columns(Person, ["email_key", "username_key"], [row["target_id"] for row in rows])
         for start in range(0, len(rows), BATCH):
             _write_batch(work, writing, rows[start : start + BATCH])
         _restore_keys(rows)
-        work.show("apply", 0, len(rows))
+
+
+def _find_moved(rows: Sequence[PlanRow]) -> dict[int, str]:
+    """Ids of people whose row is no longer as it was planned, with the reason; locks the others."""
+    moved: dict[int, str] = {}
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        moved |= find_moved([_person_change(row, manager_id=None) for row in batch])
+    return moved
 
 
 def _restore_keys(rows: Sequence[PlanRow]) -> None:
@@ -149,14 +163,7 @@ def _write_people(
     """Write people; give the person of each record that has one now, by external id."""
     managers = _managers_of(work, rows)
     changes = [
-        PersonChange(
-            person_id=row["target_id"],
-            is_new=row["action"] == Action.CREATE,
-            changes=row["changes"],
-            changes_json=row["text"],
-            manager_id=managers.get(row["manager_ref"]),
-            note=row["reason"],
-        )
+        _person_change(row, manager_id=managers.get(row["manager_ref"]))
         for row in rows
         if row["action"] != Action.LINK
     ]
@@ -168,8 +175,19 @@ def _write_people(
             moved[row["id"]] = applied.moved[target]
         else:
             person_of[row["external_id"]] = target
-            count_row(work, "person", row["action"], row["changes"])
+            count_row(work, row)
     return person_of
+
+
+def _person_change(row: PlanRow, *, manager_id: int | None) -> PersonChange:
+    return PersonChange(
+        person_id=row["target_id"],
+        is_new=row["action"] == Action.CREATE,
+        changes=row["changes"],
+        changes_json=row["text"],
+        manager_id=manager_id,
+        note=row["reason"],
+    )
 
 
 def _managers_of(work: Work, rows: Sequence[PlanRow]) -> dict[str, int]:
@@ -214,7 +232,7 @@ def _write_users(
             moved[row["id"]] = applied.moved[row["target_id"]]
         else:
             user_of[row["external_id"]] = row["target_id"]
-            count_row(work, "saas_user", row["action"], row["changes"])
+            count_row(work, row)
     return user_of
 
 
@@ -328,8 +346,9 @@ def _leave_managers(work: Work, writing: Writing, rows: Sequence[tuple[Any, ...]
         state=State.SKIPPED,
         reason="Its only change was a manager who is not known.",
     )
-    work.counts["people"]["updated"] -= len(empty)
-    work.counts["people"]["unchanged"] += len(empty)
+    for _pk, _person, _reference, external_id, _key in (row for row in rows if row[0] in empty):
+        work.count("person", external_id, "updated", by=-1)
+        work.count("person", external_id, "unchanged")
     work.look_again.update(external_id for *_rest, external_id, _key in rows)
     write_issues(
         work,
@@ -355,20 +374,20 @@ def _warn_about_cycles(work: Work) -> None:
     if not in_cycles:
         return
     people = Person.objects.filter(pk__among=in_cycles).order_by("pk")
-    write_issues(
-        work,
-        [
-            Issue(
-                "",
-                email,
-                "manager_cycle",
-                "Over others, this person is their own manager. Mend it at the source.",
-                field="manager",
-                warning=True,
-            )
-            for email in people.values_list("email", flat=True)
-        ],
-    )
+    issues = [
+        Issue(
+            "",
+            email,
+            "manager_cycle",
+            "Over others, this person is their own manager. Mend it at the source.",
+            field="manager",
+            warning=True,
+        )
+        for email in people.values_list("email", flat=True)
+    ]
+    with transaction.atomic():
+        work.show("managers", len(issues), None)
+        write_issues(work, issues)
 
 
 def people_in_cycles(manager_of: Mapping[int, int | None]) -> set[int]:
@@ -430,15 +449,34 @@ def remember(work: Work) -> None:
                 },
             )
         forget(work, work.look_again)
+        _forget_written_by_hand(work)
 
 
 def forget(work: Work, external_ids: Iterable[str]) -> None:
-    """Let the next sync look at these records again. One statement per batch."""
+    """Let the next sync look at these records again. Two statements per batch."""
     ids = list(external_ids)
     for start in range(0, len(ids), BATCH):
+        found = links_by_external_id(work, ids[start : start + BATCH])
+        # By link, not joined: a join of rows that have just been inserted may take minutes.
         LinkState.objects.filter(
-            integration=work.integration,
-            link__vendor=work.vendor.key,
-            link__tenant=work.tenant,
-            link__external_id__among=ids[start : start + BATCH],
+            integration=work.integration, link__among=[link.id for link in found.values()]
+        ).update(hash="")
+
+
+def _forget_written_by_hand(work: Work) -> None:
+    """Let the next sync look at whom somebody wrote by other means during this run (M-7).
+
+    That writer has told the link states, but the run has noted its own hash over it. One query,
+    three where there was somebody.
+    """
+    written = Event.objects.filter(
+        pk__gt=work.last_event - _EVENTS_MARGIN, at__gte=work.now - _TIME_MARGIN, object="person"
+    ).exclude(source=Event.Source.SYNC)
+    people = list(written.values_list("object_id", flat=True).distinct())
+    if people:
+        links = RecordLink.objects.filter(
+            vendor=work.vendor.key, tenant=work.tenant, person__among=people
+        )
+        LinkState.objects.filter(
+            integration=work.integration, link__among=list(links.values_list("pk", flat=True))
         ).update(hash="")

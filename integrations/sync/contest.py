@@ -116,7 +116,8 @@ def _silence(work: Work, external_ids: Collection[str]) -> None:
         return
     rows = _person_rows(work).filter(external_id__among=list(external_ids))
     _uncount(work, rows)
-    work.counts["people"]["skipped"] += rows.count()
+    for external_id in external_ids:
+        work.count("person", external_id, "skipped")
     rows.update(
         action=Action.SKIP,
         state=State.SKIPPED,
@@ -138,17 +139,20 @@ def _take_back(work: Work, external_ids: Collection[str]) -> None:
     accounts = PlannedChange.objects.filter(
         run=work.run.pk, object="saas_user", external_id__among=list(external_ids)
     )
-    kept, empty = [], []
-    for pk, action, changes in accounts.values_list("pk", "action", "changes"):
+    kept, empty = [], {}
+    for pk, external_id, action, changes in accounts.values_list(
+        "pk", "external_id", "action", "changes"
+    ):
         if changes.pop("person", None) is None:
             continue
         if changes or action != Action.UPDATE:
             kept.append((pk, orjson.dumps(changes).decode()))
         else:
-            empty.append(pk)
-    emptied = accounts.filter(pk__among=empty)
+            empty[pk] = external_id
+    emptied = accounts.filter(pk__among=list(empty))
     _uncount(work, emptied)
-    work.counts["saas_users"]["unchanged"] += len(empty)
+    for external_id in empty.values():
+        work.count("saas_user", external_id, "unchanged")
     emptied.delete()
     update_rows(PlannedChange, ["changes"], kept)
     work.look_again.update(external_ids)
@@ -156,13 +160,13 @@ def _take_back(work: Work, external_ids: Collection[str]) -> None:
 
 def _uncount(work: Work, rows: QuerySet[PlannedChange]) -> None:
     """Take rows out of the counts: a preview counts what is planned, a sync what is applied."""
-    for kind, action, state, changes in rows.values_list("object", "action", "state", "changes"):
-        if state == State.NOT_APPLIED:
+    for row in rows.values("object", "external_id", "action", "state", "changes"):
+        if row["state"] == State.NOT_APPLIED:
             work.counts["removals_not_applied"] -= 1
-        elif action == Action.LINK:
-            work.counts["people"]["unchanged"] -= 1
+        elif row["action"] == Action.LINK:
+            work.count("person", row["external_id"], "unchanged", by=-1)
         elif work.preview:
-            count_row(work, kind, action, changes, by=-1)
+            count_row(work, row, by=-1, with_roles=True)
 
 
 def _settle_keys(work: Work, renamed: Iterable[Mapping[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from integrations import services
@@ -24,9 +25,10 @@ from integrations.sync.apply import apply_plan
 from integrations.sync.contest import settle_contests
 from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.plan import make_plan
+from integrations.sync.resume import resume
 from integrations.sync.stage import fetch_and_stage
 from integrations.sync.work import MappedField, Progress, Work
-from people.models import PersonRole
+from people.models import Event, PersonRole
 from people.queries import mapping_targets
 
 logger = logging.getLogger(__name__)
@@ -110,6 +112,7 @@ def _prepare(run: SyncRun, lease: Lease, on_progress: Progress | None) -> Work:
         ),
         lease=lease,
         now=timezone.now(),
+        last_event=Event.objects.aggregate(last=Max("pk"))["last"] or 0,
         targets=targets,
         fields=fields,
         sync_keys=sync_keys,
@@ -132,7 +135,8 @@ def _work_through(work: Work) -> None:
     assert work.integration.credentials is not None  # noqa: S101 - a problem before launch
     access = services.access_for(work.integration.credentials)
     with VendorClient(work.vendor, access, inputs=inputs) as client:
-        fetch_and_stage(work, client, _mapper(work, inputs))
+        resume(work)
+    fetch_and_stage(work, client, _mapper(work, inputs))
     make_plan(work)
     settle_contests(work)
     plan_removals(work)
@@ -201,7 +205,9 @@ def _write_sync_times(work: Work) -> None:
 
     mapping = work.integration.mappings.filter(source="connector_sync_time").first()
     if mapping is not None and mapping.target in work.targets:
-        write_sync_times(work, work.targets[mapping.target])
+        with transaction.atomic():
+            work.show("remember", 0, None)
+            write_sync_times(work, work.targets[mapping.target])
 
 
 def _finish(work: Work) -> None:

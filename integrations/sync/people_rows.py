@@ -97,7 +97,7 @@ def shown(row: Mapping[str, Any], name: str) -> Any:
     return row["custom"].get(name)
 
 
-def _with_manager(  # noqa: PLR0911 - one return per case of BB-19
+def _with_manager(
     plan: PersonPlan,
     one: Staged,
     records: Records,

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 
-from integrations.models import PlannedChange
+from integrations.models import PlannedChange, StagedRecord
 from integrations.sync.match import Claims, Match, find_claims, match
 from integrations.sync.people_rows import PersonPlan, for_known_person, for_new_person
 from integrations.sync.records import (
@@ -81,6 +81,12 @@ def make_plan(work: Work) -> None:
             commit_lazily()
             work.show("plan", start + len(batch), len(changed))
             _store(work, plan)
+    if work.only_person is not None:
+        # Of the others nothing is written, so nothing is to be remembered either.
+        with transaction.atomic():
+            work.show("plan", len(work.looked_at), None)
+            others = StagedRecord.objects.filter(run=work.run.pk)
+            others.exclude(external_id__in=work.looked_at).delete()
 
 
 def changed_ids(work: Work) -> list[int]:
@@ -101,6 +107,10 @@ _STAGED_WITH_STATE = """
     LEFT JOIN integrations_linkstate t ON t.link_id = l.id AND t.integration_id = %(integration)s
     WHERE s.run_id = %(run)s
 """
+_DONE_BEFORE = """s.external_id IN (
+    SELECT c.external_id FROM integrations_plannedchange c
+    WHERE c.run_id = %(run)s AND c.object = '{kind}' AND c.state = 'applied')
+"""
 _UNCHANGED = "COALESCE(t.hash, '') <> '' AND t.hash = s.hash AND t.revision = %(revision)s"
 
 
@@ -115,20 +125,28 @@ def _parameters(work: Work) -> dict[str, Any]:
 
 
 def _count_unchanged(work: Work) -> None:
-    """Count records that nobody has to look at. One query."""
+    """Count records that nobody has to look at. One query, one more in a run that was resumed."""
+    _count_those(work, "", by=1)
+    if work.done_before:
+        # They are counted with what an earlier attempt did.
+        for kind in ("person", "saas_user"):
+            _count_those(work, f"AND {_DONE_BEFORE.format(kind=kind)}", by=-1, only=kind)
+
+
+def _count_those(work: Work, condition: str, *, by: int, only: str = "") -> None:
     sql = _STAGED_WITH_STATE.format(
         columns="s.outcome, l.person_id IS NULL, l.saas_user_id IS NULL, COUNT(*)"
     )
-    sql = f"{sql} AND {_UNCHANGED} GROUP BY 1, 2, 3"
+    sql = f"{sql} AND {_UNCHANGED} {condition} GROUP BY 1, 2, 3"
     with connection.cursor() as cursor:
         cursor.execute(sql, _parameters(work))
         rows = cursor.fetchall()
     for outcome, no_person, no_user, number in rows:
         counted = "skipped" if outcome == "filtered" else "unchanged"
-        if not no_person:
-            work.counts["people"][counted] += number
-        if not no_user and work.writes_users:
-            work.counts["saas_users"][counted] += number
+        if not no_person and only != "saas_user":
+            work.counts["people"][counted] += by * number
+        if not no_user and work.writes_users and only != "person":
+            work.counts["saas_users"][counted] += by * number
 
 
 def _plan_batch(work: Work, claims: Claims, ids: Sequence[int]) -> Plan:
@@ -136,8 +154,10 @@ def _plan_batch(work: Work, claims: Claims, ids: Sequence[int]) -> Plan:
     read_active_twins(work, records)
     plan = Plan()
     for one in records.staged:
-        if work.only_person is not None and not _is_about(one, records, work.only_person):
-            continue
+        if work.only_person is not None:
+            if not _is_about(one, records, work.only_person):
+                continue
+            work.looked_at.add(one.external_id)
         _plan_record(one, records, claims, work, plan)
     _reserve(plan.rows)
     return plan
@@ -166,7 +186,7 @@ def _plan_person(
     """Plan the person's row; give the person's id (0 for one to be created) and e-mail."""
     link = records.links.get(one.external_id)
     if one.outcome == "filtered" and (link is None or link.person_id is None):
-        work.counts["people"]["skipped"] += 1
+        work.count("person", one.external_id, "skipped")
         return None, None
     found = match(one, records, claims, work)
     if found.kind == "issue":
@@ -194,7 +214,7 @@ def _issue(one: Staged, found: Match, work: Work, plan: Plan) -> None:
 
 def _skip(one: Staged, reason: str, work: Work, plan: Plan) -> None:
     work.look_again.add(one.external_id)
-    work.counts["people"]["skipped"] += 1
+    work.count("person", one.external_id, "skipped")
     plan.rows.append(Row("person", Action.SKIP.value, one, {}, reason, state=State.SKIPPED.value))
 
 
@@ -264,7 +284,6 @@ def _plan_known(
     _note(person, one, work, plan)
     if person.removal:
         _removal(one, person.removal, found.person_id, link.id if link else None, work, plan)
-    counted = work.counts["people"]
     if person.changes:
         plan.rows.append(
             Row(
@@ -281,10 +300,14 @@ def _plan_known(
         )
     elif new_link:
         plan.rows.append(_link_row(one, found, link))
-        counted["unchanged"] += 1
+        work.count("person", one.external_id, "unchanged")
     elif not person.removal:
-        counted["skipped" if one.outcome == "filtered" else "unchanged"] += 1
+        work.count("person", one.external_id, _untouched(one))
     return found.person_id, row["email"]
+
+
+def _untouched(one: Staged) -> str:
+    return "skipped" if one.outcome == "filtered" else "unchanged"
 
 
 def _link_row(one: Staged, found: Match, link: Link | None) -> Row:
@@ -395,9 +418,8 @@ def _plan_user(
     """Plan the account's row (M-5); a filtered-out record only keeps a known one true (M-9)."""
     row = records.users.get(one.external_id)
     link = records.links.get(one.external_id)
-    counted = work.counts["saas_users"]
     if row is None and one.outcome == "filtered":
-        counted["skipped"] += 1
+        work.count("saas_user", one.external_id, "skipped")
         return
     if person_id is None:
         work.look_again.add(one.external_id)
@@ -409,7 +431,7 @@ def _plan_user(
         if person_id == 0:
             changes["person"] = [None, person]
         if not changes:
-            counted["skipped" if one.outcome == "filtered" else "unchanged"] += 1
+            work.count("saas_user", one.external_id, _untouched(one))
             return
         action, reason = _user_action(changes, work)
     plan.rows.append(
@@ -447,7 +469,7 @@ def _store(work: Work, plan: Plan) -> None:
     if work.preview:
         for row in plan.rows:
             if row.state == State.PLANNED:
-                count_row(work, row.object, row.action, row.changes)
+                count_row(work, vars(row) | {"external_id": row.one.external_id}, with_roles=True)
     if plan.rows:
         insert_rows(PlannedChange, COLUMNS, _values(work, plan.rows))
 
@@ -460,17 +482,18 @@ _COUNTED = {
 }
 
 
-def count_row(
-    work: Work, kind: str, action: str, changes: Mapping[str, Any], *, by: int = 1
-) -> None:
-    """Count a row that was applied, or in a preview one that would be."""
-    if action not in _COUNTED:
+def count_row(work: Work, row: Mapping[str, Any], *, by: int = 1, with_roles: bool = False) -> None:
+    """Count a row that was applied, or in a preview one that would be.
+
+    `row` has object, action, external_id and changes; `with_roles` where nobody else counts them.
+    """
+    if row["action"] not in _COUNTED:
         return
-    counts = work.counts["people" if kind == "person" else "saas_users"]
-    counts[_COUNTED[action]] += by
-    if "roles" in changes and work.preview:
+    work.count(row["object"], row["external_id"], _COUNTED[row["action"]], by=by)
+    if with_roles and "roles" in row["changes"]:
         old, new = (
-            {(role["role"], role["scope_id"]) for role in roles or []} for roles in changes["roles"]
+            {(role["role"], role["scope_id"]) for role in roles or []}
+            for roles in row["changes"]["roles"]
         )
         work.counts["roles"]["added"] += by * len(new - old)
         work.counts["roles"]["ended"] += by * len(old - new)

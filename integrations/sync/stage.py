@@ -39,7 +39,9 @@ def fetch_and_stage(work: Work, client: VendorClient, mapper: Mapper) -> None:
     several pages that breaks off is not complete; what came is used. One statement and one progress
     row per thousand records or so. Raises VendorError when nothing could be read, LeaseLost.
     """
-    StagedRecord.objects.filter(run=work.run.pk).delete()
+    with transaction.atomic():
+        work.show("fetch", 0, None)
+        StagedRecord.objects.filter(run=work.run.pk).delete()
     seen = 0
     total = None
     without_id = 0

@@ -16,16 +16,19 @@ _WORDS = {"email": "e-mail", "username": "username"}
 Place = tuple[str, str | None]
 
 
-def find_stuck(rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+def find_stuck(rows: Sequence[Mapping[str, Any]], moved: Mapping[int, str]) -> dict[int, str]:
     """Which planned rows would take a key that its holder keeps, or that two rows bring, and why.
 
-    `rows` are all rows of the plan that change keys. One that is stuck keeps its own key, and so
-    the next one may be stuck. One query.
+    `rows` are all rows of the plan that change keys, `moved` are ids of people whose row is no
+    longer as it was planned, with the reason. One that is stuck keeps its own key, and so the next
+    one may be stuck. One query.
     """
-    moves = {row["target_id"]: dict(_new_keys(row)) for row in rows}
+    moves = {
+        row["target_id"]: dict(_new_keys(row)) for row in rows if row["target_id"] not in moved
+    }
     brought = Counter(place for keys in moves.values() for place in keys.items())
     holders = _holders(brought)
-    stuck: dict[int, str] = {}
+    stuck = {row["id"]: moved[row["target_id"]] for row in rows if row["target_id"] in moved}
     while True:
         more = {
             row["id"]: reason

@@ -59,6 +59,12 @@ class Work:
     counts: dict[str, Any] = field(default_factory=new_counts)
     warnings: list[str] = field(default_factory=list)
     complete: bool = False
+    # Highest id of an event before the run began.
+    last_event: int = 0
+    # Records that an earlier attempt at this run has applied and counted: (object, external id).
+    done_before: set[tuple[str, str]] = field(default_factory=set)
+    # Records of the one person that the run is about, if it is.
+    looked_at: set[str] = field(default_factory=set)
     # Department names that this run writes.
     departments: set[str] = field(default_factory=set)
     # Records whose link state is to say "look again" after this run, by external id.
@@ -78,6 +84,11 @@ class Work:
         return self.integration.tenant or ""
 
     @property
+    def is_resumed(self) -> bool:
+        """Whether another process began this run and died."""
+        return self.run.attempts > 1
+
+    @property
     def preview(self) -> bool:
         return self.run.kind == SyncRun.Kind.PREVIEW
 
@@ -94,6 +105,11 @@ class Work:
     def is_source_of_truth(self) -> bool:
         """Whether it maps the status of people (M-10)."""
         return "status" in self.fields
+
+    def count(self, kind: str, external_id: str, what: str, *, by: int = 1) -> None:
+        """Count what becomes of a record's person or account, once per run."""
+        if (kind, external_id) not in self.done_before:
+            self.counts["people" if kind == "person" else "saas_users"][what] += by
 
     def show(self, step: str, done: int, total: int | None) -> None:
         """Record and report progress. One query. Raises LeaseLost."""

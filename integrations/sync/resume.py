@@ -1,0 +1,38 @@
+"""Taking up a run whose process died: what it applied stays and is counted, the rest goes."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from integrations.models import PlannedChange, RecordIssue
+from integrations.sync.plan import count_row
+from integrations.sync.work import Work
+
+Action, State = PlannedChange.Action, PlannedChange.State
+
+
+def resume(work: Work) -> None:
+    """Take the earlier attempts at this run over; nothing is done in a first attempt.
+
+    The plan is made again from what the tables hold now: rows that were applied stay as history and
+    in the counts, once per record; rows that were only planned, and issues, are found again or no
+    longer true. Four queries. Raises LeaseLost.
+    """
+    if not work.is_resumed:
+        return
+    with transaction.atomic():
+        work.show("start", 0, None)
+        rows = PlannedChange.objects.filter(run=work.run.pk)
+        rows.exclude(state=State.APPLIED).delete()
+        RecordIssue.objects.filter(run=work.run.pk).delete()
+        # Whoever still lacks a manager differs from the listing, and so is planned again.
+        rows.update(manager_ref="")
+    applied = rows.order_by("pk").values("object", "external_id", "action", "changes")
+    for row in applied.iterator():
+        if row["action"] == Action.LINK:
+            work.count("person", row["external_id"], "unchanged")
+        else:
+            count_row(work, row, with_roles=True)
+        if department := row["changes"].get("department", (None, None))[1]:
+            work.departments.add(department)
+        work.done_before.add((row["object"], row["external_id"]))
