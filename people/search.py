@@ -15,7 +15,6 @@ PERSON_SEARCH = (
     "preferred_name",
     "email",
     "username",
-    "employee_id",
 )
 
 
@@ -33,13 +32,20 @@ class SearchText(Func):
         super().__init__(*(F(column) for column in columns), **extra)
 
 
-def search_rows(rows: QuerySet[Row], columns: tuple[str, ...], term: str) -> QuerySet[Row]:
-    """Rows that hold every word of the term; an e-mail is found however it is written (M-2)."""
+def search_rows(
+    rows: QuerySet[Row], columns: tuple[str, ...], term: str, *, whole: tuple[str, ...] = ()
+) -> QuerySet[Row]:
+    """Rows that hold every word of the term; an e-mail is found however it is written (M-2).
+
+    A value of the columns `whole` is found by the whole of it.
+    """
     found_rows: QuerySet[Any] = rows.alias(search_text=SearchText(*columns))
     for word in term.split():
         found = Q(search_text__icontains=word)
         key = email_key(word)
         if key and "@" in key:
             found |= Q(email_key=key)
+        for column in whole:
+            found |= Q(**{column: word})
         found_rows = found_rows.filter(found)
     return found_rows

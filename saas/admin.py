@@ -115,7 +115,7 @@ class SaaSUserAdmin(
     """The Users page of an application, or of all of them."""
 
     change_form_template = "saas/saas_user.html"
-    list_display = ("name_or_id", "email", "shown_person", "shown_status", "activity")
+    list_display = ("name_or_id", "shown_email", "shown_person", "shown_status", "activity")
     list_display_links = ("name_or_id",)
     list_select_related = ("application", "person")
     list_filter = (
@@ -127,7 +127,7 @@ class SaaSUserAdmin(
     )
     list_filter_submit = True
     list_per_page = 50
-    sortable_by = ("email",)
+    sortable_by = ("shown_email",)
     search_fields = ("email",)
     search_columns = ("name", "email", "external_id")
     search_help_text = "Name, e-mail or ID at the vendor"
@@ -170,6 +170,10 @@ class SaaSUserAdmin(
         """Keep the application: this is its Users page."""
         chosen = filters.chosen_id(request.GET.get("application"))
         return f"?status=all&application={chosen}" if chosen else "?status=all"
+
+    @admin.display(description="e-mail", ordering="email_key", empty_value=DASH)
+    def shown_email(self, user: SaaSUser) -> str:
+        return user.email
 
     @admin.display(description="name")
     def name_or_id(self, user: SaaSUser) -> str:

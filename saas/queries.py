@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import Count, OuterRef, Q, QuerySet
 
+from people.counting import CappedCount
 from saas.models import Application, SaaSUser, SaaSUserRole
 
 ROLES_SHOWN = 2
@@ -46,6 +48,32 @@ def current_roles(ids: Iterable[int]) -> dict[int, RoleSummary]:
     return {user: RoleSummary(tuple(roles)) for user, roles in found.items()}
 
 
+def role_names(most: int) -> list[str]:
+    """The roles that somebody has now, by name. One query.
+
+    On PostgreSQL it steps from name to name through an index instead of reading every row.
+    """
+    if connection.vendor != "postgresql":
+        rows = SaaSUserRole.objects.filter(valid_to__isnull=True).order_by("role")
+        return list(rows.values_list("role", flat=True).distinct()[:most])
+    with connection.cursor() as cursor:
+        cursor.execute(_ROLE_STEPS, [most])
+        return [row[0] for row in cursor.fetchall()]
+
+
+_ROLE_STEPS = """
+WITH RECURSIVE step(role) AS (
+    (SELECT role FROM saas_saasuserrole WHERE valid_to IS NULL ORDER BY role LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT held.role FROM saas_saasuserrole held
+        WHERE held.valid_to IS NULL AND held.role > step.role ORDER BY held.role LIMIT 1
+    ) FROM step WHERE step.role IS NOT NULL
+)
+SELECT role FROM step WHERE role IS NOT NULL LIMIT %s
+"""
+
+
 def roles_of(user: SaaSUser) -> list[SaaSUserRole]:
     """Every role that the account has or had: those of now, then the last ended. One query."""
     rows = list(SaaSUserRole.objects.filter(saas_user=user))
@@ -61,25 +89,18 @@ def accounts_by_person(ids: Sequence[int]) -> dict[int, int]:
     return dict(rows.values_list("person").annotate(accounts=Count("id")).order_by())
 
 
-MOST_COUNTED = 50_000
-
-
-class _CappedCount(Subquery):
-    """Counts the rows of a sliced query: a page costs the same however many there are."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
-    output_field = IntegerField()
+MOST_COUNTED = 10_000
 
 
 def count_active_users(ids: Sequence[int], *, unmatched: bool = False) -> dict[int, int]:
     """Active accounts per application id, of those the ones without a person when `unmatched`.
 
-    At most 50,001 each, so that the caller can say "more than". One query, by an index.
+    At most 10,001 each, so that the caller can say "more than". One query, by an index.
     """
     users = SaaSUser.objects.filter(application=OuterRef("pk"), status=SaaSUser.Status.ACTIVE)
     if unmatched:
         users = users.filter(person__isnull=True)
-    counted = _CappedCount(users.order_by().values("pk")[: MOST_COUNTED + 1])
+    counted = CappedCount(users.order_by().values("pk")[: MOST_COUNTED + 1])
     rows = Application.objects.filter(pk__in=ids).order_by().annotate(users_counted=counted)
     return dict(rows.values_list("pk", "users_counted"))
 

@@ -39,6 +39,7 @@ class SearchMixin:
     """Searches one text per row, see `people.search`."""
 
     search_columns: tuple[str, ...] = ()
+    search_whole: tuple[str, ...] = ()
 
     def get_search_results(
         self,
@@ -47,7 +48,8 @@ class SearchMixin:
         search_term: str,
     ) -> tuple[QuerySet[Any], bool]:
         """Rows that hold every word; never twice, as no other table is joined."""
-        return search_rows(queryset, self.search_columns, search_term), False
+        found = search_rows(queryset, self.search_columns, search_term, whole=self.search_whole)
+        return found, False
 
 
 class StepEmptyMixin:

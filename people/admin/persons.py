@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -42,6 +43,7 @@ from people.search import PERSON_SEARCH
 from people.sheets import PersonSheet
 
 _PERSON = CustomField.Object.PERSON.value
+_LONGEST_ID = 19
 _SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Who it is",
@@ -79,6 +81,7 @@ class PersonAdmin(  # type: ignore[misc]
     sortable_by = ("name", "shown_email")
     search_fields = ("email",)
     search_columns = PERSON_SEARCH
+    search_whole = ("employee_id",)
     search_help_text = "Name, e-mail, username or employee ID"
     ordering = ("id",)
     autocomplete_fields = ("department", "manager")
@@ -203,6 +206,7 @@ class PersonAdmin(  # type: ignore[misc]
     ) -> HttpResponse:
         """As Django's, with the tabs; who was overtaken while saving is told, and looks again."""
         extra: dict[str, Any] = {**(extra_context or {})}
+        _keep_ids(request, self.autocomplete_fields)
         if object_id:
             extra["tabs"] = self.tabs(request, object_id, "")
         try:
@@ -249,3 +253,19 @@ class PersonAdmin(  # type: ignore[misc]
         only = Person.objects.filter(pk=person.pk)
         page: HttpResponse | None = confirm_move(self, request, only, move)
         return page if page is not None else HttpResponseRedirect(request.path)
+
+
+def _keep_ids(request: HttpRequest, names: Iterable[str]) -> None:
+    """Turn what is no id at all into one that nobody has.
+
+    The form refuses both, but only the second can be shown again: the input that completes names
+    asks the database for it.
+    """
+    if request.method != "POST":
+        return
+    posted = request.POST.copy()
+    for name in names:
+        value = posted.get(name, "")
+        if value and not (value.isascii() and value.isdecimal() and len(value) < _LONGEST_ID):
+            posted[name] = "0"
+    request.POST = posted  # type: ignore[assignment]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -18,25 +18,30 @@ from people.admin.common import PageColumn
 from people.admin.lists import StepEmptyMixin
 from people.admin.page_columns import ColumnsMixin
 from people.admin_tools import SafeQueryMixin
+from people.counting import CappedCount
 from people.errors import FieldInvalid
 from people.identity import name_key
 from people.models import CustomField, Department, Person, PersonRole
 
 _MOST_COUNTED = 10_000
+_MOST_PEOPLE = 1_000
 
 
-def _people_by(column: str) -> PageColumn:
+def _up_to(count: int) -> str:
+    return f"{count:,}" if count <= _MOST_PEOPLE else f"more than {_MOST_PEOPLE:,}"
+
+
+def _people_by(model: type[Department | PersonRole], column: str) -> PageColumn:
     def fetch(ids: Sequence[int]) -> Mapping[int, Any]:
-        rows = Person.objects.filter(
-            **{f"{column}__in": list(ids), "status": Person.Status.ACTIVE}
-        ).values_list(column)
-        counts = dict(rows.annotate(people=Count("id")).order_by())
+        active = Person.objects.filter(**{column: OuterRef("pk"), "status": Person.Status.ACTIVE})
+        counted = CappedCount(active.order_by().values("pk")[: _MOST_PEOPLE + 1])
+        rows = model.objects.filter(pk__in=list(ids)).order_by().annotate(people_counted=counted)
         page = reverse("admin:people_person_changelist")
         return {
             pk: format_html(
-                '<a class="text-link" href="{}?{}={}">{}</a>', page, column, pk, counts.get(pk, 0)
+                '<a class="text-link" href="{}?{}={}">{}</a>', page, column, pk, _up_to(count)
             )
-            for pk in ids
+            for pk, count in rows.values_list("pk", "people_counted")
         }
 
     return PageColumn("active_people", "active people", fetch)
@@ -51,7 +56,7 @@ class DepartmentAdmin(ColumnsMixin, SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     search_fields = ("name",)
     sortable_by = ("name",)
     list_per_page = 100
-    page_columns = (_people_by("department"),)
+    page_columns = (_people_by(Department, "department"),)
     empty_title = "No departments yet"
     empty_text = "A sync makes each department on its first mention; or add one by hand."
     empty_step = ("integrations_integration_changelist", "Go to integrations")
@@ -81,7 +86,7 @@ class PersonRoleAdmin(ColumnsMixin, SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     fields = ("name", "description")
     search_fields = ("name",)
     sortable_by = ("name",)
-    page_columns = (_people_by("role"),)
+    page_columns = (_people_by(PersonRole, "role"),)
     empty_title = "No people roles yet"
     empty_text = "Add one, such as Employee: a mapping gives it to the people that it creates."
 
