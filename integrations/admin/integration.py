@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -23,10 +22,10 @@ from integrations.admin.filters import VendorFilter
 from integrations.admin.history import HistoryPage
 from integrations.admin.integration_pages import IntegrationPages
 from integrations.admin.mappings import MappingInline
+from integrations.admin.owners import tell_moves
 from integrations.forms.integration import INPUT, IntegrationForm, integration_form
 from integrations.models import FieldMapping, Integration
 from integrations.overview import (
-    Move,
     field_claims,
     last_runs,
     moves,
@@ -206,7 +205,7 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         self, request: HttpRequest, obj: Integration, form: IntegrationForm, change: Any
     ) -> None:
         """Save, and say which inputs were made shorter; `_saved` looks at the rest."""
-        request.__dict__["_claims_before"] = field_claims()
+        request.__dict__["_before"] = (field_claims(), services.field_owners())
         super().save_model(request, obj, form, change)
         for typed, kept in form.kept_from.items():
             messages.info(request, f'From "{typed[:200]}" only "{kept}" is needed and was kept.')
@@ -227,7 +226,17 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         touched = _LOOK_AGAIN & set(form.changed_data)
         if touched or any(formset.has_changed() for formset in formsets):
             services.look_again(form.instance)
-        tell_moves(request, moves(request.__dict__.get("_claims_before", {}), field_claims()))
+        if "_before" in request.__dict__:
+            claims, owners = request.__dict__["_before"]
+            services.hold_new_owners(owners)
+            tell_moves(request, moves(claims, field_claims()))
+
+    def delete_model(self, request: HttpRequest, obj: Integration) -> None:
+        """Delete; who comes to own its fields is held to a preview first (M-6)."""
+        claims, owners = field_claims(), services.field_owners()
+        super().delete_model(request, obj)
+        services.hold_new_owners(owners)
+        tell_moves(request, moves(claims, field_claims()))
 
     # Pages -----------------------------------------------------------------------------------
 
@@ -274,23 +283,3 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         context = {"owned": owned, **(extra_context or {})}
         answer: HttpResponse = super().delete_view(request, object_id, context)
         return answer
-
-
-def tell_moves(request: HttpRequest, moved: Sequence[Move]) -> None:
-    """Name fields whose owner changed, and what that means (M-6). One query when there are any."""
-    if not moved:
-        return
-    labels: Mapping[str, Any] = mapping_targets()
-    by_owner: dict[str, list[str]] = {}
-    for move in moved:
-        target = labels.get(move.field)
-        by_owner.setdefault(move.to, []).append(target.label if target else move.field)
-    for owner, fields in by_owner.items():
-        names = ", ".join(fields)
-        if owner:
-            text = (
-                f'{names}: "{owner}" owns this from now on. Preview its next run before it writes.'
-            )
-        else:
-            text = f"{names}: no integration owns this any more; the values stay as they are."
-        messages.warning(request, text)

@@ -16,12 +16,14 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from integrations import services
+from integrations.admin.owners import show_claims
 from integrations.drafts import make_draft
 from integrations.errors import AlreadyRunning, IntegrationsError, NotReady
 from integrations.forms.people_field import PeopleFieldForm
+from integrations.forms.rename import RenameForm
 from integrations.models import FieldMapping, Integration, SyncRun
-from integrations.overview import field_claims
 from integrations.registry import get_vendor, vendors
+from people.admin_tools import per_request_cache
 from people.errors import FieldInvalid
 from people.fields import make_field
 from people.queries import mapping_targets
@@ -54,12 +56,17 @@ class IntegrationPages(_Base):
             )
             for name, view in changing.items()
         ]
+        rename = path(
+            "<path:object_id>/rename-account/",
+            wrap(self.rename_view),
+            name="integrations_integration_rename_account",
+        )
         add_field = path(
             "<path:object_id>/add-field/",
             wrap(self.add_field_view),
             name="integrations_integration_add_field",
         )
-        return [*urls, add_field]
+        return [*urls, add_field, rename]
 
     def choose_load(self, request: HttpRequest) -> HttpResponse:
         """Show each vendor with its loads; POST makes a draft and opens it."""
@@ -143,12 +150,44 @@ class IntegrationPages(_Base):
         }
         return TemplateResponse(request, "admin/integrations/integration/add_field.html", context)
 
+    def rename_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The account has another name at the vendor: everything of it moves along (M-1)."""
+        row = self._row(request, object_id, "integrations.launch_integration")
+        if row.tenant is None or not request.user.has_perm("integrations.change_integration"):
+            raise PermissionDenied
+        form = RenameForm(request.POST or None, integration=row)
+        if request.method == "POST" and form.is_valid():
+            new = form.cleaned_data["new"]
+            try:
+                links = services.rename_account(
+                    row.vendor, row.tenant, new, by=request.user.get_username()
+                )
+            except NotReady as problem:
+                form.add_error("new", problem.message)
+            else:
+                messages.success(
+                    request,
+                    f'The account is "{new}" now; {links:,} records moved along. Set the new name '
+                    "in the inputs below, or in the global variable that they follow.",
+                )
+                return _back_to(row)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The account was renamed",
+            "opts": self.model._meta,
+            "original": row,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/integrations/integration/rename.html", context)
+
     def change_context(self, request: HttpRequest, row: Integration) -> dict[str, Any]:
         """What stands around the form. About eight queries."""
         may = request.user.has_perm
         runs = list(row.runs.all()[:_SHOWN_RUNS])
         draft = row.state == Integration.State.DRAFT
         load = get_vendor(row.vendor).load(row.load)
+        targets = per_request_cache(request, "mapping targets", mapping_targets)
+        mapped = list(row.mappings.values_list("target", flat=True))
         return {
             "problems": services.problems_before_launch(row),
             "is_draft": draft,
@@ -156,9 +195,9 @@ class IntegrationPages(_Base):
             "vendor": get_vendor(row.vendor),
             "runs": runs if may("integrations.view_syncrun") else [],
             "active_run": next((run for run in runs if run.state in SyncRun.ACTIVE_STATES), None),
-            "mapping_count": row.mappings.count(),
+            "mapping_count": len(mapped),
             "rule_count": _count_rules(row.filters),
-            "claims": _claims_shown(row),
+            "claims": show_claims(row, mapped, targets),
             "may_preview": may("integrations.preview_integration"),
             "may_run": may("integrations.run_integration") and not draft,
             "may_launch": may("integrations.launch_integration"),
@@ -185,7 +224,13 @@ class IntegrationPages(_Base):
             for one in problem.problems:
                 messages.error(request, one.message)
             return _back_to(row)
-        word = "preview" if kind == SyncRun.Kind.PREVIEW else "run"
+        if run.kind != kind:
+            messages.warning(
+                request,
+                "It came to own fields of another integration, so this is a preview. Look at its "
+                "plan; the next Run now writes.",
+            )
+        word = "preview" if run.kind == SyncRun.Kind.PREVIEW else "run"
         messages.success(request, f"The {word} is queued and begins within seconds.")
         return redirect("admin:integrations_syncrun_change", run.pk)
 
@@ -223,24 +268,3 @@ def _count_rules(rules: Any) -> int:
     if isinstance(rules, dict):
         return 1 if "field" in rules else sum(_count_rules(part) for part in rules.values())
     return 0
-
-
-def _claims_shown(row: Integration) -> list[dict[str, Any]]:
-    """Who owns each field that this integration maps, and who is next in line. Two queries."""
-    targets = mapping_targets()
-    mapped = list(row.mappings.values_list("target", flat=True))
-    claims = field_claims(mapped)
-    shown = []
-    for key in mapped:
-        target, claim = targets.get(key), claims.get(key)
-        owner = claim.owner if claim else None
-        later = [one.name for one in claim.next if one.integration_id != row.pk] if claim else []
-        shown.append(
-            {
-                "label": target.label if target else key,
-                "owner": owner.name if owner else "",
-                "is_ours": owner is not None and owner.integration_id == row.pk,
-                "next": later[0] if later else "",
-            }
-        )
-    return shown

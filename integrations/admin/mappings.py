@@ -14,6 +14,7 @@ from integrations.forms.mappings import Choices, MappingFormSet, mapping_form
 from integrations.models import FieldMapping, Integration
 from integrations.registry import get_vendor
 from people.admin_tools import per_request_cache
+from people.queries import mapping_targets
 
 
 class MappingInline(TabularInline):
@@ -33,7 +34,10 @@ class MappingInline(TabularInline):
     ) -> type[forms.BaseInlineFormSet]:  # type: ignore[type-arg]
         """Rows whose selects know this vendor's fields."""
         if obj is not None and self.has_change_permission(request, obj):
-            known = per_request_cache(request, "mapping choices", lambda: {"it": Choices(obj)})
+            targets = per_request_cache(request, "mapping targets", mapping_targets)
+            known = per_request_cache(
+                request, "mapping choices", lambda: {"it": Choices(obj, targets)}
+            )
             kwargs["form"] = mapping_form(known["it"])
         return super().get_formset(request, obj, **kwargs)  # type: ignore[no-any-return]
 

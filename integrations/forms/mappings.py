@@ -15,7 +15,7 @@ from integrations.paths import parse_path
 from integrations.registry import get_vendor
 from integrations.transforms import TRANSFORMS
 from people.models import PersonRole
-from people.queries import Target, mapping_targets
+from people.queries import Target
 
 CONSTANT = "=constant"
 PATH = "=path"
@@ -23,11 +23,11 @@ _SYNC_KEYS = 9
 
 
 class Choices:
-    """What the rows of one page choose among, asked for once. Two queries."""
+    """What the rows of one page choose among, asked for once. One query."""
 
-    def __init__(self, integration: Integration) -> None:
+    def __init__(self, integration: Integration, targets: Mapping[str, Target]) -> None:
         self.load = get_vendor(integration.vendor).load(integration.load)
-        self.targets: Mapping[str, Target] = mapping_targets()
+        self.targets = targets
         self.roles = frozenset(PersonRole.objects.values_list("name", flat=True))
         self.state = integration.state
 
@@ -44,7 +44,7 @@ class Choices:
 
     @property
     def target_choices(self) -> Sequence[tuple[str, str]]:
-        """People fields by label; a star marks those that everybody must have."""
+        """Targets by label; a star marks those that everybody must have."""
         needed = set(self.load.required_targets)
         return [
             ("", "Choose"),
@@ -70,7 +70,7 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     transform = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
-    target = forms.ChoiceField(label="People field", widget=UnfoldAdminSelectWidget())
+    target = forms.ChoiceField(label="Target field", widget=UnfoldAdminSelectWidget())
     sync_key = forms.TypedChoiceField(
         label="Sync key",
         required=False,
@@ -173,7 +173,7 @@ class MappingFormSet(PaginationInlineFormSet):  # type: ignore[misc]
             and form.cleaned_data
             and form.cleaned_data.get("target")
         ]
-        for field, what in (("target", "This people field"), ("sync_key", "This sync key number")):
+        for field, what in (("target", "This target"), ("sync_key", "This sync key number")):
             seen: set[Any] = set()
             for form in kept:
                 value = form.cleaned_data.get(field)

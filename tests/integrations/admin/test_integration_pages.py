@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import FieldMapping, Integration, SyncRun
+from integrations.models import FieldMapping, Integration, RecordLink, SyncRun
 from integrations.sandbox.server import Sandbox
 from people.models import CustomField
 from tests.integrations.admin.pages import messages_of, read_form, save, text_of
@@ -251,7 +251,7 @@ def test_a_sync_key_on_a_field_that_people_share_is_refused_on_its_row(admin_pag
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("mappings-2-target", "email", "This people field is in an earlier row already"),
+        ("mappings-2-target", "email", "This target is in an earlier row already"),
         ("mappings-1-sync_key", "1", "This sync key number is in an earlier row already"),
     ],
 )
@@ -303,6 +303,34 @@ def test_a_launched_integration_stays_with_its_account(admin_page: Client) -> No
     refused = save(admin_page, page_of(integration), FORM, input_subdomain="othercompany")
 
     assert 'launched for the account "mycompany"' in text_of(refused)
+
+
+def test_a_renamed_account_takes_everything_along(admin_page: Client) -> None:
+    """M-1: a pasted address will do; then the new sub-domain is taken by the form."""
+    integration = make_integration(state="active", tenant="mycompany")
+    link = RecordLink.objects.create(vendor="aha", tenant="mycompany", external_id="1")
+
+    answer = admin_page.post(
+        page_of(integration, "rename-account"), {"new": "https://newcompany.aha.io/"}
+    )
+    save(admin_page, page_of(integration), FORM, input_subdomain="newcompany")
+
+    integration.refresh_from_db()
+    link.refresh_from_db()
+    assert answer.status_code == 302
+    assert (integration.tenant, link.tenant) == ("newcompany", "newcompany")
+    assert integration.inputs == {"subdomain": "newcompany"}
+
+
+def test_an_account_is_not_renamed_to_one_that_is_there_already(admin_page: Client) -> None:
+    integration = make_integration(state="active", tenant="mycompany")
+    make_integration("Other", state="active", tenant="othercompany")
+
+    refused = admin_page.post(page_of(integration, "rename-account"), {"new": "othercompany"})
+
+    integration.refresh_from_db()
+    assert "is an account of its own here already" in text_of(refused)
+    assert integration.tenant == "mycompany"
 
 
 def test_rules_are_read_as_rows_and_their_mistakes_stand_there(admin_page: Client) -> None:
@@ -386,6 +414,20 @@ def test_a_change_of_priority_names_the_fields_and_their_new_owner(admin_page: C
 
     assert "Next in line" in page
     assert any("E-mail" in text and '"Second" owns this' in text for text in told)
+
+
+def test_the_next_run_of_a_new_owner_is_only_a_preview(admin_page: Client) -> None:
+    """M-6: whether it owns them by a priority, a removed mapping or a deleted integration."""
+    first = make_integration("First", state="active", priority=10)
+    second = make_integration("Second", state="active", priority=20, tenant="second")
+    admin_page.post(page_of(first, "delete"), {"post": "yes"})
+
+    warned = text_of(admin_page.get(page_of(second)))
+    told = messages_of(admin_page, admin_page.post(page_of(second, "run")))
+
+    assert "Its next run is only a preview" in warned
+    assert any("so this is a preview" in text for text in told)
+    assert SyncRun.objects.get().kind == "preview"
 
 
 def test_a_removed_mapping_names_the_next_owner(admin_page: Client) -> None:
@@ -507,7 +549,9 @@ def test_buttons_take_post_with_a_token_only(it_admin: User, name: str) -> None:
     assert not SyncRun.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["launch", "pause", "preview", "run", "add-field", "delete"])
+@pytest.mark.parametrize(
+    "name", ["launch", "pause", "preview", "run", "add-field", "rename-account", "delete"]
+)
 def test_readers_press_no_button(
     open_as: Any, auditor: User, hr_viewer: User, workflow_editor: User, name: str
 ) -> None:
