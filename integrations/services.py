@@ -19,8 +19,10 @@ from integrations.errors import (
     NotReady,
     Problem,
     TemplateError,
+    UnknownTransform,
     VendorError,
 )
+from integrations.manifest_load import Load
 from integrations.models import (
     Credentials,
     FieldMapping,
@@ -30,10 +32,12 @@ from integrations.models import (
     RecordLink,
     SyncRun,
 )
+from integrations.paths import parse_path
 from integrations.registry import get_vendor
 from integrations.secrets import open_sealed
+from integrations.transforms import get_transform
 from people.models import CustomField
-from people.queries import mapping_targets
+from people.queries import Target, mapping_targets
 from saas.models import Application
 
 
@@ -152,20 +156,8 @@ def _mapping_problems(integration: Integration) -> list[Problem]:
         problems.append(
             Problem("mappings", "Mark one mapping as sync key, for example the e-mail.")
         )
-    for mapping in mappings:
-        target = targets.get(mapping.target)
-        if target is None:
-            problems.append(
-                Problem("mappings", f'There is no people field "{mapping.target}"; make it first.')
-            )
-        elif mapping.sync_key is not None and not target.may_be_sync_key:
-            problems.append(
-                Problem(
-                    "mappings",
-                    f"{target.label} cannot be a sync key: several people may share a value. "
-                    "Use the e-mail, the username, the employee ID or a unique field.",
-                )
-            )
+    mistakes = (_mistake_in(mapping, targets.get(mapping.target), load) for mapping in mappings)
+    problems.extend(Problem("mappings", mistake) for mistake in mistakes if mistake)
     if "status" in mapped and _other_status_owner(integration) is not None:
         problems.append(
             Problem(
@@ -175,6 +167,30 @@ def _mapping_problems(integration: Integration) -> list[Problem]:
             )
         )
     return problems
+
+
+def _mistake_in(mapping: FieldMapping, target: Target | None, load: Load) -> str | None:
+    """What is wrong with one mapping by itself, as a sentence that names its target."""
+    if target is None:
+        return f'There is no people field "{mapping.target}"; make it first.'
+    if mapping.sync_key is not None and not target.may_be_sync_key:
+        return (
+            f"{target.label} cannot be a sync key: several people may share a value. "
+            "Use the e-mail, the username, the employee ID or a unique field."
+        )
+    try:
+        if mapping.transform:
+            get_transform(mapping.transform)
+        if mapping.source and mapping.source not in load.fields:
+            parse_path(mapping.source)
+    except UnknownTransform as error:
+        return f"{target.label}: {error}"
+    except TemplateError as error:
+        return (
+            f'{target.label}: "{mapping.source}" is neither a field of the vendor nor a path into '
+            f"its record: {error}."
+        )
+    return None
 
 
 def _other_status_owner(integration: Integration) -> Integration | None:
