@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -44,9 +45,8 @@ class MappingRow:
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """One listed record, ready for the stage. `payload` is JSON, see `Mapper`."""
+class Mapped(NamedTuple):
+    """One listed record, in the order of the stage's columns. `payload` is JSON, see `Mapper`."""
 
     external_id: str
     key: str
@@ -174,7 +174,7 @@ class Mapper:
         found = self._roles(record)
         if found is None:
             return None
-        return [_clean_role((row.role, row.scope_id, row.scope)) for row in found]
+        return [_clean_role(row.role, row.scope_id, row.scope) for row in found]
 
     def _safe_key(self, record: Any) -> str:
         """The record's e-mail for the issue, or its id when even that cannot be read."""
@@ -511,13 +511,14 @@ def _manager_reader(field: SourceField | None) -> Read:
 _ROLE_LENGTHS = (200, 200, 300)
 
 
-def _clean_role(row: tuple[str, str, str]) -> list[str]:
+@lru_cache(maxsize=4096)
+def _clean_role(role: str, scope_id: str, scope: str) -> list[str]:
     """A role as it fits its columns; roles are no key, so that cutting them harms nobody."""
     return [
         part
         if len(part) <= length and part.isascii() and part.isprintable()
         else part[:length].replace("\x00", "").encode("utf-8", "replace").decode()
-        for part, length in zip(row, _ROLE_LENGTHS, strict=True)
+        for part, length in zip((role, scope_id, scope), _ROLE_LENGTHS, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from integrations.manifest_load import RoleRows, RoleRule
@@ -36,6 +37,10 @@ def compile_roles(rule: RoleRule) -> Callable[[Mapping[str, Any]], list[RoleRow]
     last = len(rank)
     otherwise = [RoleRow(rule.otherwise, "", "", rank.get(rule.otherwise, last))]
 
+    @lru_cache(maxsize=4096)
+    def row_of(role: str, scope_id: str, scope: str) -> RoleRow:
+        return RoleRow(role, scope_id, scope, rank.get(role, last))
+
     def read(record: Mapping[str, Any]) -> list[RoleRow] | None:
         found: dict[tuple[str, str], RoleRow] = {}
         try:
@@ -43,7 +48,7 @@ def compile_roles(rule: RoleRule) -> Callable[[Mapping[str, Any]], list[RoleRow]
                 for role, scope_id, scope in reader(record):
                     key = (role, scope_id)
                     if key not in found:
-                        found[key] = RoleRow(role, scope_id, scope, rank.get(role, last))
+                        found[key] = row_of(role, scope_id, scope)
         except _Unreadable:
             return None
         if not found:

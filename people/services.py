@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db.models import Q
@@ -71,8 +71,7 @@ class Writing:
     resumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PersonChange:
+class PersonChange(NamedTuple):
     """What is to become of one person: {field: [old, new]} in JSON types, as it was shown.
 
     A new person's id has been reserved. `manager_id` is the manager's id where it is known already.
@@ -456,7 +455,7 @@ def _complete_earlier(
             run_id=writing.run_id, object=kind_of_object, object_id__among=[e[0] for e in events]
         ).values_list("pk", "object_id", "kind", "changes")
     }
-    rows, fresh = [], []
+    rows, fresh, void = [], [], []
     for event in events:
         object_id, kind, text, _note = event
         if object_id not in earlier:
@@ -465,9 +464,15 @@ def _complete_earlier(
         pk, _object_id, first_kind, changes = earlier[object_id]
         for name, (old, new) in orjson.loads(text).items():
             changes[name] = [changes[name][0] if name in changes else old, new]
+        changes = {name: change for name, change in changes.items() if change[0] != change[1]}
         kept = first_kind if kind == Event.Kind.EDIT else kind
-        rows.append((pk, kept, orjson.dumps(changes).decode()))
+        if changes or kept != Event.Kind.EDIT:
+            rows.append((pk, kept, orjson.dumps(changes).decode()))
+        else:
+            void.append(pk)
     update_rows(Event, ["kind", "changes"], rows)
+    if void:
+        Event.objects.filter(pk__among=void).delete()
     return fresh
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -34,8 +34,7 @@ _FOLLOWING = {"last_activity", "roles", "person"}
 _WITHOUT_EVENT = {"last_activity"}
 
 
-@dataclass(frozen=True, slots=True)
-class SaaSUserChange:
+class SaaSUserChange(NamedTuple):
     """What is to become of one account: {field: [old, new]}, as it was shown.
 
     `roles` is a list of {"role", "scope_id", "scope"}, the primary one first. A new account's id

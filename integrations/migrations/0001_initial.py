@@ -291,7 +291,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(null=True)),
                 ('integration', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='integrations.integration')),
             ],
-            options={
+            options={'verbose_name': 'run', 
                 'ordering': ['-id'],
             },
         ),
@@ -328,7 +328,7 @@ class Migration(migrations.Migration):
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
                 ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='issues', to='integrations.syncrun')),
             ],
-            options={
+            options={'verbose_name': 'issue', 
                 'ordering': ['id'],
                 'permissions': [('settle_recordissue', 'Can settle issues')],
             },

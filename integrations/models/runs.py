@@ -58,6 +58,7 @@ class SyncRun(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "run"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
@@ -215,6 +216,7 @@ class RecordIssue(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "issue"
         ordering = ["id"]
         permissions = [("settle_recordissue", "Can settle issues")]
         indexes = [models.Index(fields=["run", "severity", "id"], name="issue_by_run")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db.models import Q
@@ -42,8 +42,7 @@ _USER_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """A staged record as the planner reads it; `people` are mapped values, see `mapping.Mapper`."""
 
     external_id: str

@@ -17,18 +17,7 @@ from integrations.paths import parse_path
 from integrations.sync.work import BATCH, Work
 from people.bulk import analyse, commit_lazily, insert_rows
 
-_COLUMNS = (
-    "run_id",
-    "external_id",
-    "key",
-    "email_key",
-    "username_key",
-    "employee_id",
-    "hash",
-    "outcome",
-    "active",
-    "payload",
-)
+_COLUMNS = ("run_id", *Mapped._fields)
 _ANALYSE_FROM = 1_000
 
 
@@ -110,24 +99,9 @@ def _stage(work: Work, records: list[Mapped], seen: int, total: int | None) -> i
     with transaction.atomic():
         commit_lazily()
         work.show("fetch", seen + len(records), total)
-        insert_rows(StagedRecord, _COLUMNS, _rows(work.run.pk, records))
+        run = work.run.pk
+        insert_rows(StagedRecord, _COLUMNS, ((run, *record) for record in records))
     return len(records)
-
-
-def _rows(run_id: int, records: list[Mapped]) -> Iterator[tuple[object, ...]]:
-    for one in records:
-        yield (
-            run_id,
-            one.external_id,
-            one.key,
-            one.email_key,
-            one.username_key,
-            one.employee_id,
-            one.hash,
-            one.outcome,
-            one.active,
-            one.payload,
-        )
 
 
 def _judge_listing(
