@@ -361,9 +361,7 @@ def test_a_redirect_is_not_followed(call_vendor: CallVendor):
     """S-11: 302 to the metadata service, or to a listener of somebody else."""
     with serving(lambda _seen: json_reply({})) as evil:
         for location in (f"http://{evil.origin}/", "http://169.254.169.254/latest/", "/api/v1/x"):
-            called = call_vendor(
-                lambda _seen, to=location: json_reply({}, 302, Location=to)  # type: ignore[misc]
-            )
+            called = call_vendor(lambda _seen, to=location: json_reply({}, 302, Location=to))
 
             with pytest.raises(AskPerson) as caught:
                 called.client.call("GET", "users")

@@ -54,7 +54,13 @@ def test_a_user_with_roles_in_three_projects_gets_three_rows():
 
 def test_the_same_role_in_the_same_project_is_one_row():
     """AH-48: rows are unique by role and scope."""
-    record = user(product_roles=[owner("1", "Mobile"), owner("1", "Mobile"), owner(1, "Mobile")])
+    record = user(
+        product_roles=[
+            owner("1", "Mobile"),
+            owner("1", "Mobile"),
+            {**owner("1", "Mobile"), "product_id": 1},
+        ]
+    )
 
     assert names(read(record)) == [("Owner", "1", "Mobile")]
 

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -14,6 +14,9 @@ from integrations.registry import get_vendor
 from integrations.roles import compile_roles
 from integrations.sandbox.hostile import hostile_answers
 from integrations.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from integrations.sandbox.faults import Kind
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TODAY = NOON.date()
@@ -166,7 +169,7 @@ def test_a_fault_ends_as_the_right_error(
     overrides = {"max_bytes": 8_000_000} if vendor == "bamboohr" else {}
     client = make_client(vendor, overrides=overrides)
     path = "reports/custom" if vendor == "bamboohr" else "users"
-    sandbox.faults.add(kind, vendor=vendor, path=path, **values)
+    sandbox.faults.add(cast("Kind", kind), vendor=vendor, path=path, **values)
 
     with pytest.raises(VendorError) as caught:
         read(client, load)
@@ -199,7 +202,7 @@ def test_spoiled_pages_are_kept_and_the_listing_is_not_complete(
     """F-23."""
     client = make_client("aha", overrides={"loads.users.paging.page_size": 20})
     everybody = len(read(client, "users"))
-    sandbox.faults.add(kind, vendor="aha", path="users")
+    sandbox.faults.add(cast("Kind", kind), vendor="aha", path="users")
 
     rows = read(client, "users")
 
