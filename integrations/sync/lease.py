@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -38,14 +38,15 @@ class Lease:
 def claim(run_id: int) -> Lease:
     """Take a queued run. Two queries. Raises AlreadyRunning when somebody else has it."""
     now = timezone.now()
-    taken = SyncRun.objects.filter(pk=run_id, state=SyncRun.State.QUEUED).update(
-        state=SyncRun.State.RUNNING,
-        fence=F("fence") + 1,
-        attempts=F("attempts") + 1,
-        started_at=now,
-        heartbeat_at=now,
-    )
-    run = SyncRun.objects.only("name", "fence").get(pk=run_id)
+    with transaction.atomic():  # the fence that is read is the one that was written
+        taken = SyncRun.objects.filter(pk=run_id, state=SyncRun.State.QUEUED).update(
+            state=SyncRun.State.RUNNING,
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            started_at=now,
+            heartbeat_at=now,
+        )
+        run = SyncRun.objects.only("name", "fence").get(pk=run_id)
     if taken != 1:
         raise AlreadyRunning(run.name, run_id)
     return Lease(run_id, run.fence)
