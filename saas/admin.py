@@ -115,6 +115,7 @@ class SaaSUserAdmin(
     """The Users page of an application, or of all of them."""
 
     change_form_template = "saas/saas_user.html"
+    list_before_template = "saas/users_before.html"
     list_display = ("name_or_id", "shown_email", "shown_person", "shown_status", "activity")
     list_display_links = ("name_or_id",)
     list_select_related = ("application", "person")
@@ -152,7 +153,7 @@ class SaaSUserAdmin(
         chosen = filters.chosen_id(request.GET.get("application"))
         application = Application.objects.filter(pk=int(chosen)).first() if chosen else None
         if application is not None:
-            extra |= {"title": f"{application}: Users", "subtitle": None}
+            extra |= {"title": f"{application}: Users", "application": application}
         else:
             extra |= {"title": "SaaS users"}
         response: HttpResponse = super().changelist_view(request, extra)

@@ -36,7 +36,7 @@ def show_roles(summary: RoleSummary | None) -> SafeString | str:
     if not summary.more:
         return summary.shown
     return format_html(
-        '<details class="rc-roles"><summary title="{}">{} <span class="rc-more">+{}</span>'
+        '<details class="rec-roles"><summary title="{}">{} <span class="rec-more">+{}</span>'
         "</summary><ul>{}</ul></details>",
         summary.text,
         summary.shown,

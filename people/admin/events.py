@@ -203,7 +203,7 @@ class EventAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
 def change_list(lines: Sequence[Any]) -> SafeString:
     """Old -> new of each field as a list."""
     return format_html(
-        '<ul class="rc-changes">{}</ul>',
+        '<ul class="rec-changes">{}</ul>',
         format_html_join(
             "",
             "<li><strong>{}</strong> <del>{}</del> "

@@ -69,6 +69,7 @@ OTHER_PAGES = {
     "integrations_integration_preview": ADMINS,
     "integrations_integration_run": ADMINS,
     "integrations_integration_add_field": ADMINS,
+    "integrations_integration_rename_account": ADMINS,
     "integrations_recordissue_settle": ADMINS,
     "integrations_syncrun_plan": AUDIT,
     "integrations_syncrun_log": AUDIT,

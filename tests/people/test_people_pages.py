@@ -42,8 +42,8 @@ def page(client: Client, path: str, query: dict[str, Any] | None = None) -> str:
 def post_form(client: Client, path: str, **changes: Any) -> Any:
     """Send the page's form as it stands, but for `changes`."""
     forms = admin_site.read_page(page(client, path)).forms
-    form: dict[str, Any] = dict(max(forms, key=lambda form: len(form)))
-    return client.post(path, {**form, **changes})
+    sizes = [len(form) for form in forms]
+    return client.post(path, {**forms[sizes.index(max(sizes))], **changes})
 
 
 # -- the list ------------------------------------------------------------------------------------

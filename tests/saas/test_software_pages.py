@@ -91,7 +91,7 @@ def test_the_role_column_shows_the_primary_role_first_and_the_others_behind_it(
     shown = page(hr, USERS, {"application": aha.pk})
 
     assert "Owner (Mobile App), Owner (Web) " in shown
-    assert '<span class="rc-more">+2</span>' in shown
+    assert '<span class="rec-more">+2</span>' in shown
     for role in ("Owner (Mobile App)", "Owner (Web)", "Viewer (Data)", "Reviewer (Site)"):
         assert f"<li>{role}</li>" in shown
     assert "Gone" not in shown.split("result_list")[1]
