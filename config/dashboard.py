@@ -70,7 +70,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["cards"] = cards
     if not may("integrations.view_integration"):
         return context
-    integrations = list(with_counts(Integration.objects.select_related("credentials")))
+    known = Integration.objects.select_related("credentials").defer("credentials__sealed")
+    integrations = list(with_counts(known))
     newest = last_runs(integrations, ended=True)
     context["attention"] = [*_attention(request, integrations, newest)]
     context["runs"] = SyncRun.objects.defer("warnings", "listing")[:_SHOWN_RUNS]

@@ -73,7 +73,7 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Integration]:
         """With the number of mappings, in the same query."""
-        return with_counts(super().get_queryset(request))
+        return with_counts(super().get_queryset(request)).defer("credentials__sealed")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Put the last run on each row of the page. One query more."""

@@ -71,7 +71,9 @@ class World:
 
 def read_world() -> World:
     """Read everything that a configuration file can name. About twelve queries."""
-    integrations = Integration.objects.select_related("application", "credentials", "run_as")
+    integrations = Integration.objects.select_related("application", "credentials", "run_as").defer(
+        "credentials__sealed"
+    )
     return World(
         variables=dict(GlobalVariable.objects.values_list("key", "value")),
         fields={(field.object, field.key): field for field in CustomField.objects.all()},

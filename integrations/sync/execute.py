@@ -41,9 +41,12 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
     is not in the queue any more, LeaseLost when another process took it over.
     """
     lease = claim(run_id)
-    run = SyncRun.objects.select_related(
-        "integration__credentials", "integration__application"
-    ).get(pk=run_id)
+    # Joined rows are read with every column: the secrets are not to come along (M-34).
+    run = (
+        SyncRun.objects.select_related("integration__credentials", "integration__application")
+        .defer("integration__credentials__sealed")
+        .get(pk=run_id)
+    )
     with heartbeat(lease), _without_cycle_search():
         try:
             work = _prepare(run, lease, on_progress)
