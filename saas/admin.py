@@ -167,6 +167,12 @@ class SaaSUserAdmin(
         columns.insert(columns.index("shown_status"), roles)
         return columns
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """An application's users are all of the page: no offer to show more of them."""
+        listed = super().get_changelist_instance(request)
+        listed.full_result_count = listed.result_count
+        return listed
+
     def everything_query(self, request: HttpRequest) -> str:
         """Keep the application: this is its Users page."""
         chosen = filters.chosen_id(request.GET.get("application"))

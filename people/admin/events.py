@@ -87,6 +87,7 @@ class EventAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
+    change_form_template = "people/plain_form.html"
     search_fields = ("object_id",)
     search_help_text = "The e-mail of a person or of a SaaS user, whole"
     actions = None
@@ -200,14 +201,18 @@ class EventAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
         return change_list(entry.lines) if entry and entry.lines else DASH
 
 
+def _old(text: str) -> SafeString | str:
+    arrow = format_html(' <span aria-hidden="true">→</span> ')
+    return format_html("<del>{}</del>{}", text, arrow) if text else ""
+
+
 def change_list(lines: Sequence[Any]) -> SafeString:
     """Old -> new of each field as a list."""
     return format_html(
         '<ul class="rec-changes">{}</ul>',
         format_html_join(
             "",
-            "<li><strong>{}</strong> <del>{}</del> "
-            '<span aria-hidden="true">→</span> <ins>{}</ins></li>',
-            ((line.label, line.old or DASH, line.new or DASH) for line in lines),
+            "<li><strong>{}</strong> {}<ins>{}</ins></li>",
+            ((line.label, _old(line.old), line.new or "blank") for line in lines),
         ),
     )

@@ -89,6 +89,11 @@ class PersonRoleAdmin(ColumnsMixin, SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     page_columns = (_people_by(PersonRole, "role"),)
     empty_title = "No people roles yet"
     empty_text = "Add one, such as Employee: a mapping gives it to the people that it creates."
+    empty_step = ("people_personrole_add", "Add a role")
+
+    def may_take_step(self, request: HttpRequest) -> bool:
+        """Say whether this user adds roles."""
+        return bool(self.has_add_permission(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Only a role that nobody has can go."""
@@ -141,6 +146,11 @@ class CustomFieldAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     actions = None
     empty_title = "No custom fields yet"
     empty_text = "Add a field for a value that vendors have and people here do not, such as an id."
+    empty_step = ("people_customfield_add", "Add a field")
+
+    def may_take_step(self, request: HttpRequest) -> bool:
+        """Say whether this user adds fields."""
+        return bool(self.has_add_permission(request))
 
     @admin.display(description="key")
     def shown_key(self, field: CustomField) -> str:
