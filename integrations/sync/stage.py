@@ -47,7 +47,8 @@ def fetch_and_stage(work: Work, client: VendorClient, mapper: Mapper) -> None:
         if len(buffer) >= BATCH // 2:
             seen += _stage(work, buffer, seen, total)
             buffer = []
-    seen += _stage(work, buffer, seen, total)
+    if buffer:
+        seen += _stage(work, buffer, seen, total)
     work.counts["seen"] = seen + without_id
     _judge_listing(work, client, ending, seen=seen, without_id=without_id)
     if seen >= _ANALYSE_FROM:

@@ -76,15 +76,27 @@ class World:
         """Add a record at the vendor, whatever its own API would refuse."""
         self.sandbox.change(StateChange(vendor=self.vendor, add=[values]))
 
+    def ids(self) -> list[str]:
+        """The ids of all records at the vendor."""
+        kept = self.sandbox.state[self.vendor].kept()
+        return [one["id"] for one in kept["employees" if self.vendor == "bamboohr" else "users"]]
+
     def requests(self) -> list[Any]:
         """What arrived at the vendor's side."""
         return [seen for seen in self.sandbox.log if seen.vendor == self.vendor]
 
 
-def open_world(vendor: str, sandbox: Sandbox, *, secret: str | None = None) -> World:
+def open_world(
+    vendor: str,
+    sandbox: Sandbox,
+    *,
+    secret: str | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> World:
     """Make credentials, an integration with the suggested mappings, and launch it.
 
-    The integration maps every suggested field. `secret` replaces the sandbox's own key.
+    The integration maps every suggested field. `secret` replaces the sandbox's own key,
+    `overrides` the facts of the vendor that these tests correct.
     """
     PersonRole.objects.get_or_create(name="Employee")
     side = sandbox.state[vendor]
@@ -95,7 +107,7 @@ def open_world(vendor: str, sandbox: Sandbox, *, secret: str | None = None) -> W
         type=given["type"],
         settings=given["settings"],
         base_url=sandbox.base_url(vendor),
-        overrides=OVERRIDES[vendor],
+        overrides=OVERRIDES[vendor] if overrides is None else overrides,
     )
     seal(credentials, {"value": secret or given["secrets"]["value"]}, by="admin")
     credentials.save()
