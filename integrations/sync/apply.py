@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.db.models.functions import Cast
 from integrations.models import LinkState, PlannedChange, RecordLink
 from integrations.sync.plan import count_row
 from integrations.sync.records import Link, find_managers, links_by_external_id
+from integrations.sync.side_by_side import do_batches
 from integrations.sync.stuck import find_stuck
 from integrations.sync.work import BATCH, Issue, Work, write_issues
 from people.bulk import clear_columns, insert_rows, update_rows
@@ -57,14 +59,43 @@ def apply_plan(work: Work) -> None:
     planned = PlannedChange.objects.filter(run=work.run.pk, state=State.PLANNED)
     total = planned.count()
     _apply_key_moves(work, writing, planned)
-    done = 0
-    after = 0
-    while rows := _read(planned.filter(pk__gt=after), most=2 * BATCH):
-        after = rows[-1]["id"]
-        done += len(rows)
-        _apply_batch(work, writing, rows, done=done, total=total)
+    applied = _Progress(work, total)
+    do_batches(
+        _whole_records(planned), lambda rows: _apply_batch(work, writing, rows, applied=applied)
+    )
     _second_pass(work, writing)
     remember(work)
+
+
+class _Progress:
+    """Adds up what batches did that were applied side by side."""
+
+    def __init__(self, work: Work, total: int) -> None:
+        self._work = work
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def show(self, rows: Sequence[PlanRow]) -> None:
+        """Show how far it is once this batch is committed; part of its transaction."""
+        self._work.show("apply", self._done + len(rows), self._total)
+
+    def add(self, part: Work, rows: Sequence[PlanRow]) -> None:
+        """Take a committed batch into the run's counts."""
+        with self._lock:
+            self._done += len(rows)
+            self._work.take_in(part)
+
+
+def _whole_records(planned: QuerySet[PlannedChange]) -> Iterator[list[PlanRow]]:
+    """The plan in batches; the rows of one record stay together, as its link joins them."""
+    after = 0
+    while rows := _read(planned.filter(pk__gt=after), most=2 * BATCH):
+        if len(rows) == 2 * BATCH:
+            last = rows[-1]["external_id"]
+            rows = [row for row in rows if row["external_id"] != last] or rows
+        after = rows[-1]["id"]
+        yield rows
 
 
 def _apply_key_moves(work: Work, writing: Writing, planned: QuerySet[PlannedChange]) -> None:
@@ -127,14 +158,20 @@ def _read(rows: QuerySet[PlannedChange], *, most: int | None = None) -> list[Pla
 
 
 def _apply_batch(
-    work: Work, writing: Writing, rows: Sequence[PlanRow], *, done: int, total: int
+    work: Work, writing: Writing, rows: Sequence[PlanRow], *, applied: _Progress
 ) -> None:
-    """One batch, one transaction; another integration may take the same link at the same time."""
+    """One batch, one transaction; another integration may take the same link at the same time.
+
+    The run's row, which says whether we still hold the lease, is written last: it would make the
+    other batch wait.
+    """
     for attempt in range(1, _TRIES + 1):
+        part = work.part()
         try:
             with transaction.atomic():
-                work.show("apply", done, total)
-                _write_batch(work, writing, rows)
+                _write_batch(part, writing, rows)
+                applied.show(rows)
+            applied.add(part, rows)
         except IntegrityError:
             if attempt == _TRIES:
                 raise

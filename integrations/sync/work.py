@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -110,6 +110,20 @@ class Work:
         """Count what becomes of a record's person or account, once per run."""
         if (kind, external_id) not in self.done_before:
             self.counts["people" if kind == "person" else "saas_users"][what] += by
+
+    def part(self) -> Work:
+        """The same work with counts of its own, for a batch that may have to be done again."""
+        return replace(self, counts=new_counts(), look_again=set())
+
+    def take_in(self, part: Work) -> None:
+        """Add what a part counted."""
+        for name, value in part.counts.items():
+            if isinstance(value, dict):
+                for what, number in value.items():
+                    self.counts[name][what] += number
+            else:
+                self.counts[name] += value
+        self.look_again |= part.look_again
 
     def show(self, step: str, done: int, total: int | None) -> None:
         """Record and report progress. One query. Raises LeaseLost."""
