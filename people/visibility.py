@@ -67,7 +67,7 @@ class Sight:
 def sight_of(user: AbstractBaseUser | AnonymousUser, object: str) -> Sight:  # noqa: A002
     """What this user may see of people or SaaS users. One query, and those of the permission."""
     fields = list(CustomField.objects.filter(object=object))
-    everything = bool(getattr(user, "is_active", False)) and _may_see_all(user)
+    everything = _may_see_all(user)
     shown = tuple(field for field in fields if everything or field.visible_to_hr)
     keys = frozenset(field.key for field in shown)
     return Sight(
@@ -83,5 +83,16 @@ def hidden_fields(user: AbstractBaseUser | AnonymousUser, object: str) -> frozen
     return sight_of(user, object).hidden
 
 
+def hidden_by_object(user: AbstractBaseUser | AnonymousUser) -> dict[str, frozenset[str]]:
+    """`hidden_fields` of each object. No query for those who see all, one for the others."""
+    if _may_see_all(user):
+        return {}
+    hidden: dict[str, set[str]] = {}
+    rows = CustomField.objects.filter(visible_to_hr=False).values_list("object", "key")
+    for object_, key in rows:
+        hidden.setdefault(object_, set()).add(key)
+    return {object_: frozenset(keys) for object_, keys in hidden.items()}
+
+
 def _may_see_all(user: Any) -> bool:
-    return bool(user.has_perm(_SEES_ALL))
+    return bool(getattr(user, "is_active", False)) and bool(user.has_perm(_SEES_ALL))

@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from integrations.admin.filters import IntegrationFilter
+from integrations.admin.unseen import veil_issues
 from integrations.errors import CannotSettle
 from integrations.models import RecordIssue, RecordLink
 from integrations.overview import latest_judged_runs
@@ -82,10 +83,18 @@ class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):
     search_fields = ("key__istartswith", "external_id__startswith")
     search_help_text = "Search by the beginning of the e-mail or of the vendor's id"
     ordering = ("-id",)
+    sortable_by = ("key", "kind", "severity_shown")
     list_per_page = 50
     list_select_related = ("run",)
     list_before_template = "admin/integrations/recordissue/list_before.html"
     actions = None
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Reasons that may quote a hidden field are veiled (M-36)."""
+        listed = super().get_changelist_instance(request)
+        listed.result_list = list(listed.result_list)
+        veil_issues(request, listed.result_list)
+        return listed
 
     @admin.display(description="Kind", ordering="code")
     def kind(self, row: RecordIssue) -> str:
@@ -134,6 +143,7 @@ class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):
     ) -> HttpResponse:
         """The record and the people that it may be, side by side. Four queries."""
         issue = self._issue(request, object_id)
+        veil_issues(request, [issue])
         people = list(
             Person.objects.filter(pk__in=issue.candidates[:_MOST_CANDIDATES])
             .select_related("department")

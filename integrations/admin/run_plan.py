@@ -56,8 +56,13 @@ class PlanPage:
     first: bool
 
 
-def read_plan(run: SyncRun, asked: Mapping[str, str]) -> PlanPage:
-    """Read the page that the query string asks for; nonsense in it is left out. Two queries."""
+def read_plan(
+    run: SyncRun, asked: Mapping[str, str], unseen: Mapping[str, frozenset[str]]
+) -> PlanPage:
+    """Read the page that the query string asks for; nonsense in it is left out. Two queries.
+
+    `unseen` are the fields per object that the reader may not see (M-36).
+    """
     chosen = read_choice(asked)
     after = read_id(asked.get("after"))
     rows = list(_filtered(run, chosen).filter(pk__gt=after).order_by("pk")[: PAGE + 1])
@@ -66,7 +71,7 @@ def read_plan(run: SyncRun, asked: Mapping[str, str]) -> PlanPage:
     kept = rows[:PAGE]
     next_query = urlencode({**_given(chosen), "after": kept[-1].pk}) if more else ""
     return PlanPage(
-        rows=tuple(_shown(row, labels) for row in kept),
+        rows=tuple(_shown(row, labels, unseen.get(row.object, frozenset())) for row in kept),
         chosen=chosen,
         next_query=next_query,
         first=after == 0,
@@ -122,11 +127,12 @@ def _filtered(run: SyncRun, chosen: Mapping[str, str]) -> QuerySet[PlannedChange
     return rows
 
 
-def _shown(row: PlannedChange, people_labels: Mapping[str, str]) -> PlanRow:
+def _shown(row: PlannedChange, people_labels: Mapping[str, str], unseen: frozenset[str]) -> PlanRow:
     labels = people_labels if row.object == "person" else _SAAS_LABELS
     changes = tuple(
         FieldChange(labels.get(field, field), *_pair(change))
         for field, change in (row.changes or {}).items()
+        if field not in unseen
     )
     exists = row.target_id is not None and (
         row.action != PlannedChange.Action.CREATE or row.state == PlannedChange.State.APPLIED

@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from integrations.admin.filters import IntegrationFilter
 from integrations.admin.run_log import read_log
 from integrations.admin.run_plan import read_plan, shown_totals
+from integrations.admin.unseen import unseen_fields, veil_issues
 from integrations.models import PlannedChange, SyncRun
 from integrations.overview import plan_totals
 from integrations.show import duration, moment, since, state_badge
@@ -171,7 +172,7 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
     def plan_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The plan as old -> new, a page at a time. Five queries, however long it is."""
         run = self._run(request, object_id)
-        page = read_plan(run, request.GET)
+        page = read_plan(run, request.GET, unseen_fields(request))
         context = {
             "title": f"Plan of {run}",
             "page": page,
@@ -183,7 +184,9 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
     def log_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Issues, warnings and skipped records with the reason. Four queries."""
         run = self._run(request, object_id)
-        context = {"title": f"Error log of {run}", "page": read_log(run, request.GET)}
+        page = read_log(run, request.GET)
+        veil_issues(request, page.issues)
+        context = {"title": f"Error log of {run}", "page": page}
         return self._page(request, run, "log", context)
 
     def progress_view(self, request: HttpRequest, object_id: str) -> JsonResponse:

@@ -202,8 +202,7 @@ class EventAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
 
 
 def _old(text: str) -> SafeString | str:
-    arrow = format_html(' <span aria-hidden="true">→</span> ')
-    return format_html("<del>{}</del>{}", text, arrow) if text else ""
+    return format_html('<del>{}</del> <span aria-hidden="true">→</span> ', text) if text else ""
 
 
 def change_list(lines: Sequence[Any]) -> SafeString:

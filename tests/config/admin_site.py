@@ -92,8 +92,12 @@ def make_world() -> World:
     makers.make_integration("A draft", credentials=integration.credentials)
     variable = makers.make_variable()
     run = makers.make_run(integration)
-    makers.make_change(run, target_id=person.pk)
+    planned = {"title": ["Clerk", "Head"], "salary": ["91234.56", "98765.43"]}
+    makers.make_change(run, target_id=person.pk, changes=planned)
     issue = makers.make_issue(run, candidates=[person.pk])
+    makers.make_issue(
+        run, field="salary", reason='Salary: "91234.56" is no number.', detail="salary 98765.43"
+    )
     event = Event.objects.create(
         object="person",
         object_id=person.pk,

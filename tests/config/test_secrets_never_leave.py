@@ -54,15 +54,16 @@ def spellings(secret: str) -> set[str]:
 
 @pytest.fixture
 def canaries() -> list[str]:
-    """Two secrets that exist nowhere else, made for this run."""
-    return [random_secrets.token_urlsafe(24) for _ in range(2)]
+    """Twelve secrets that exist nowhere else, made for this run."""
+    return [random_secrets.token_urlsafe(24) for _ in range(12)]
 
 
 @pytest.fixture
 def world(canaries: list[str], it_admin: User) -> World:
     made = admin_site.make_world()
     credentials = Credentials.objects.get(pk=made.rows["integrations_credentials"])
-    seal(credentials, {"value": canaries[0], "password": canaries[1]}, by=it_admin.username)
+    names = ["value", "password", *(f"other_{number}" for number in range(10))]
+    seal(credentials, dict(zip(names, canaries, strict=True)), by=it_admin.username)
     credentials.save()
     return made
 
