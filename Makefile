@@ -7,7 +7,7 @@ RUN_STAMP = $(VENV)/.installed
 DEV_STAMP = $(VENV)/.installed-dev
 CODE = config people saas integrations tests
 
-.PHONY: help install run test check bench screenshots lock clean
+.PHONY: help install run test check bench hostile screenshots lock clean
 
 help:
 	@echo "make install      make .venv with what it runs on, and nothing else"
@@ -15,6 +15,7 @@ help:
 	@echo "make test         run every test that this machine can run; the last lines say which"
 	@echo "make check        format, lint, types, layers, migrations, deployment, vendors, lock, audit"
 	@echo "make bench        measure syncs against the reference programs (see benchmarks/)"
+	@echo "make hostile      send 500 hostile answers per vendor through whole syncs (3 minutes)"
 	@echo "make screenshots  take the pictures of docs/pictures from the running product"
 	@echo "make lock         compile requirements*.in to the pinned requirements*.txt"
 	@echo "make clean        remove what was installed or built; never your data or keys"
@@ -40,6 +41,9 @@ check: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+hostile: $(DEV_STAMP)
+	@$(BIN)/python -m benchmarks.hostile $(ARGS)
 
 screenshots: $(DEV_STAMP)
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)

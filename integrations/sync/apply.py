@@ -38,6 +38,7 @@ _TRIES = 3
 _EVENTS_MARGIN = 1_000
 _TIME_MARGIN = timedelta(minutes=5)
 Action, State = PlannedChange.Action, PlannedChange.State
+_WRITING = {Action.UPDATE, Action.REACTIVATE}
 PlanRow = dict[str, Any]
 
 
@@ -213,6 +214,7 @@ def _write_people(
         else:
             person_of[row["external_id"]] = target
             count_row(work, row)
+    _tell_other_records(work, [row for row in rows if row["external_id"] in person_of])
     return person_of
 
 
@@ -225,6 +227,23 @@ def _person_change(row: PlanRow, *, manager_id: int | None) -> PersonChange:
         manager_id=manager_id,
         note=row["reason"],
     )
+
+
+def _tell_other_records(work: Work, rows: Sequence[PlanRow]) -> None:
+    """Look again at other records of people whom these rows wrote, once those are listed (M-7).
+
+    A person may have several; one that comes back unchanged would not be looked at, and what
+    another one wrote in the meantime would stay. One query, none where all are new.
+    """
+    written = {row["target_id"]: row["external_id"] for row in rows if row["action"] in _WRITING}
+    if not written:
+        return
+    links = RecordLink.objects.filter(
+        vendor=work.vendor.key, tenant=work.tenant, person__among=written
+    )
+    for person, external_id in links.values_list("person_id", "external_id"):
+        if external_id != written[person]:
+            work.look_again.add(external_id)
 
 
 def _managers_of(work: Work, rows: Sequence[PlanRow]) -> dict[str, int]:

@@ -80,7 +80,7 @@ def _one(
     if run.state == SyncRun.State.FAILED and len(run.error_message) < SHORTEST_MESSAGE:
         damage.speechless.append(name)
     stated = said_to_be_disabled(body) if world.vendor == "aha" else set()
-    gone = [one for one in removed(good, snapshot()) if one not in stated]
+    gone = [one for one in removed(good, snapshot()) if one.partition("/")[2] not in stated]
     if gone:
         damage.removals.append(f"{name}: {', '.join(gone)}")
     healed = world.sync()
@@ -89,12 +89,12 @@ def _one(
 
 
 def said_to_be_disabled(body: bytes) -> set[str]:
-    """Accounts that the answer itself calls disabled, as `removed` names them; M-12 lets them be."""
+    """Ids of accounts that the answer itself calls disabled; M-12 lets them be."""
     try:
         document = json.loads(body.decode("utf-8", "replace"))
         rows = document["users"]
         return {
-            f"users {row['id']}"
+            str(row["id"])
             for row in rows
             if isinstance(row, dict) and row.get("enabled") in (False, "0", "no", "false")
         }

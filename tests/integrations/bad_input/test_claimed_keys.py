@@ -150,3 +150,24 @@ def test_a_unique_value_that_somebody_else_holds_is_an_issue_until_it_is_given_u
     assert swapped.state == "done"
     assert person(bamboohr, ANN).custom["desk"] == f"+1 555 {BEN}"
     assert person(bamboohr, BEN).custom["desk"] == f"+1 555 {ANN}"
+
+
+def test_a_record_that_comes_back_unchanged_undoes_what_another_one_wrote(aha: World) -> None:
+    """M-7: found by hostile answers; a person has two records, of which one is listed at a time."""
+    mend(aha)
+    aha.sync()
+    side = aha.sandbox.state["aha"]
+    as_it_was = side.kept()
+    one = as_it_was["users"][4]
+    known = person(aha, one["id"])
+    aha.delete(one["id"])
+    aha.add(id="4711", email=one["email"], first_name="Somebody", last_name=one["last_name"])
+
+    taken_over = aha.sync()
+    meanwhile = Person.objects.get(pk=known.pk).first_name
+    side.keep(as_it_was)
+    back = aha.sync()
+
+    assert (taken_over.state, meanwhile) == ("done", "Somebody")
+    assert back.state == "done"
+    assert Person.objects.get(pk=known.pk).first_name == known.first_name

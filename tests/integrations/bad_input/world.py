@@ -76,6 +76,10 @@ class World:
         """Add a record at the vendor, whatever its own API would refuse."""
         self.sandbox.change(StateChange(vendor=self.vendor, add=[values]))
 
+    def delete(self, record: str) -> None:
+        """Take a record away at the vendor."""
+        self.sandbox.change(StateChange(vendor=self.vendor, delete=[record]))
+
     def ids(self) -> list[str]:
         """The ids of all records at the vendor."""
         kept = self.sandbox.state[self.vendor].kept()
@@ -155,21 +159,25 @@ Rows = dict[str, dict[Any, Any]]
 def snapshot() -> Rows:
     """Every person, SaaS user and current role, as plain values: what must not be damaged.
 
-    People by id, SaaS users by external id, roles by external id, role and scope.
+    People by id, SaaS users by application and external id, roles by those, role and scope.
     """
     left_out = ["custom", "sources"]
     people = {
         person.pk: {**model_to_dict(person, exclude=left_out), "custom": person.custom}
         for person in Person.objects.all()
     }
-    users = {user.external_id: model_to_dict(user) for user in SaaSUser.objects.all()}
-    roles = SaaSUserRole.objects.filter(valid_to__isnull=True)
-    keys = roles.values_list("saas_user__external_id", "role", "scope_id", "scope")
-    return {"people": people, "users": users, "roles": dict(Counter(keys))}
+    users = {
+        f"{user.application_id}/{user.external_id}": model_to_dict(user)
+        for user in SaaSUser.objects.all()
+    }
+    roles = SaaSUserRole.objects.filter(valid_to__isnull=True).values_list(
+        "saas_user__application", "saas_user__external_id", "role", "scope_id", "scope"
+    )
+    return {"people": people, "users": users, "roles": dict(Counter(roles))}
 
 
 def removed(before: Rows, after: Rows) -> list[str]:
-    """Whoever was active before and is not any more, or is gone: `people 12`, `users 4711`."""
+    """Whoever was active before and is not any more, or is gone: `people 12`, `users 1/4711`."""
     return [
         f"{kind} {key}"
         for kind in ("people", "users")
