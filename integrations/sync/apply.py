@@ -201,7 +201,7 @@ def _write_people(
     """Write people; give the person of each record that has one now, by external id."""
     managers = _managers_of(work, rows)
     changes = [
-        _person_change(row, manager_id=managers.get(row["manager_ref"]))
+        _person_change(row, manager_id=_unless_own(managers.get(row["manager_ref"]), row))
         for row in rows
         if row["action"] != Action.LINK
     ]
@@ -216,6 +216,10 @@ def _write_people(
             count_row(work, row)
     _tell_other_records(work, [row for row in rows if row["external_id"] in person_of])
     return person_of
+
+
+def _unless_own(manager: int | None, row: PlanRow) -> int | None:
+    return None if manager == row["target_id"] else manager
 
 
 def _person_change(row: PlanRow, *, manager_id: int | None) -> PersonChange:
@@ -528,7 +532,7 @@ def _forget_written_by_hand(work: Work) -> None:
     written = Event.objects.filter(
         pk__gt=work.last_event - _EVENTS_MARGIN, at__gte=work.now - _TIME_MARGIN, object="person"
     ).exclude(source=Event.Source.SYNC)
-    people = list(written.values_list("object_id", flat=True).distinct())
+    people = list(written.order_by().values_list("object_id", flat=True).distinct())
     if people:
         links = RecordLink.objects.filter(
             vendor=work.vendor.key, tenant=work.tenant, person__among=people

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from integrations.models import PlannedChange, RecordIssue, RecordLink, StagedRecord
-from integrations.sync.plan import count_row
+from integrations.sync.plan import count_row, key_taken
 from integrations.sync.work import Issue, Work, write_issues
 from people.bulk import update_rows
 from people.identity import email_key, username_key
@@ -39,11 +39,12 @@ def settle_contests(work: Work) -> None:
     """
     contested = _contested(work)
     renamed = list(_person_rows(work).filter(moves_keys=True).values_list("changes", flat=True))
-    if contested or renamed:
+    if contested or renamed or work.relying:
         with transaction.atomic():
             work.show("plan", 0, None)
             _settle_people(work, contested)
             _settle_keys(work, renamed)
+            _settle_relying(work)
 
 
 def _person_rows(work: Work) -> QuerySet[PlannedChange]:
@@ -118,15 +119,16 @@ def _silence(work: Work, external_ids: Collection[str]) -> None:
     _uncount(work, rows)
     for external_id in external_ids:
         work.count("person", external_id, "skipped")
+    rows.filter(action=Action.CREATE).update(target_id=None)
     rows.update(
         action=Action.SKIP,
         state=State.SKIPPED,
         changes={},
         manager_ref="",
         moves_keys=False,
-        reason="Listed as inactive; an active record stands for the same person.",
+        reason="Listed as inactive; an active record has the same person, e-mail or username.",
     )
-    work.look_again.update(external_ids)
+    work.leave_out(external_ids)
 
 
 def _take_back(work: Work, external_ids: Collection[str]) -> None:
@@ -155,7 +157,7 @@ def _take_back(work: Work, external_ids: Collection[str]) -> None:
         work.count("saas_user", external_id, "unchanged")
     emptied.delete()
     update_rows(PlannedChange, ["changes"], kept)
-    work.look_again.update(external_ids)
+    work.leave_out(external_ids)
 
 
 def _uncount(work: Work, rows: QuerySet[PlannedChange]) -> None:
@@ -170,53 +172,88 @@ def _uncount(work: Work, rows: QuerySet[PlannedChange]) -> None:
 
 
 def _settle_keys(work: Work, renamed: Iterable[Mapping[str, Any]]) -> None:
-    """Report records that would take one e-mail or username in this run; none of them gets it."""
+    """Report records that would take one e-mail or username in this run; none of them gets it.
+
+    Inactive ones give way to active ones without an issue (M-3).
+    """
     issues: dict[str, Issue] = {}
+    silent: set[str] = set()
     for name, (key_of, word) in _KEYS.items():
         keys = {key_of(changes[name][1]) for changes in renamed if name in changes}
-        for one in _sharing(work, f"{name}_key", keys):
-            issues.setdefault(
-                one["external_id"],
-                Issue(
+        for group in _sharing(work, f"{name}_key", keys):
+            competing = [one for one in group if one["active"]] or group
+            silent.update(one["external_id"] for one in group if one not in competing)
+            for one in competing if len(competing) > 1 else ():
+                issues[one["external_id"]] = Issue(
                     one["external_id"],
                     one["key"],
                     "two_records_one_person",
                     _SEVERAL.format(word=word),
                     field=name,
-                ),
-            )
-    if not issues:
-        return
-    _take_back(work, issues.keys())
-    told = RecordIssue.objects.filter(run=work.run.pk, external_id__among=list(issues))
-    for external_id in told.filter(severity=RecordIssue.Severity.ISSUE).values_list(
-        "external_id", flat=True
-    ):
-        issues.pop(external_id, None)
-    write_issues(work, issues.values())
+                )
+    _silence(work, silent - issues.keys())
+    if issues:
+        _take_back(work, issues.keys())
+        told = RecordIssue.objects.filter(run=work.run.pk, external_id__among=list(issues))
+        known = set(told.filter(severity=RecordIssue.Severity.ISSUE).values_list("external_id"))
+        write_issues(work, [one for one in issues.values() if (one.external_id,) not in known])
 
 
-def _sharing(work: Work, column: str, keys: Iterable[str | None]) -> list[Mapping[str, Any]]:
-    """Active records that share one of these keys though they are of different people."""
+def _settle_relying(work: Work) -> None:
+    """Report records that take a key whose holder does not give it up after all (F-37).
+
+    Whoever is taken back keeps a key that the next one may rely on: up to as many rounds as
+    people pass keys on to each other, four queries each.
+    """
+    relying = list(work.relying)
+    while relying:
+        holders = [one.holder for one in relying]
+        moving = {
+            (target, name)
+            for target, changes in _person_rows(work)
+            .filter(moves_keys=True, target_id__among=holders)
+            .values_list("target_id", "changes")
+            for name in changes
+        }
+        failing = [one for one in relying if (one.holder, one.field) not in moving]
+        if not failing:
+            return
+        relying = [one for one in relying if one not in failing]
+        planned = set(
+            _person_rows(work)
+            .filter(external_id__among=[one.external_id for one in failing])
+            .values_list("external_id", flat=True)
+        )
+        issues = {
+            one.external_id: key_taken(one, f"person {one.holder}, who keeps it")
+            for one in failing
+            if one.external_id in planned
+        }
+        _take_back(work, issues.keys())
+        write_issues(work, issues.values())
+
+
+def _sharing(work: Work, column: str, keys: Iterable[str | None]) -> list[list[Mapping[str, Any]]]:
+    """Groups of records that share one of these keys though they are of different people."""
     wanted = [key for key in keys if key]
     if not wanted:
         return []
     staged = StagedRecord.objects.filter(
-        run=work.run.pk, outcome="mapped", active=True, **{f"{column}__among": wanted}
+        run=work.run.pk, outcome="mapped", **{f"{column}__among": wanted}
     )
     by_key: dict[str, list[Mapping[str, Any]]] = {}
-    for one in staged.values("external_id", "key", column):
+    for one in staged.order_by("pk").values("external_id", "key", "active", column):
         by_key.setdefault(one[column], []).append(one)
-    shared = [one for records in by_key.values() if len(records) > 1 for one in records]
+    groups = [records for records in by_key.values() if len(records) > 1]
     person_of = dict(
         RecordLink.objects.filter(
             vendor=work.vendor.key,
             tenant=work.tenant,
-            external_id__among=[one["external_id"] for one in shared],
+            external_id__among=[one["external_id"] for group in groups for one in group],
         ).values_list("external_id", "person_id")
     )
     return [
-        one
-        for one in shared
-        if len({person_of.get(each["external_id"]) for each in by_key[one[column]]}) > 1
+        group
+        for group in groups
+        if len({person_of.get(one["external_id"], one["external_id"]) for one in group}) > 1
     ]

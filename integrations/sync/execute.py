@@ -24,6 +24,7 @@ from integrations.sync.absence import plan_removals
 from integrations.sync.apply import apply_plan
 from integrations.sync.contest import settle_contests
 from integrations.sync.lease import Lease, claim, heartbeat
+from integrations.sync.managers import leave_managers_who_do_not_come
 from integrations.sync.plan import make_plan
 from integrations.sync.resume import resume
 from integrations.sync.stage import fetch_and_stage
@@ -142,6 +143,7 @@ def _work_through(work: Work) -> None:
     fetch_and_stage(work, client, _mapper(work, inputs))
     make_plan(work)
     settle_contests(work)
+    leave_managers_who_do_not_come(work)
     plan_removals(work)
     if not work.preview:
         apply_plan(work)

@@ -119,8 +119,7 @@ def _with_manager(
             changes["manager"] = [old, None]
         return plan
     manager_id, name = records.managers.get(reference, (None, ""))
-    link = records.links.get(one.external_id)
-    own = link.person_id if link else None
+    own = current["id"] if current else None
     own_manager = (manager_id is not None and manager_id == own) or name == one.key
     if own_manager or not name:
         code = "own_manager" if own_manager else "manager_unknown"

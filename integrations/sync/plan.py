@@ -20,7 +20,7 @@ from integrations.sync.records import (
     read_batch,
 )
 from integrations.sync.user_rows import for_known_user, for_new_user
-from integrations.sync.work import BATCH, Issue, Work, write_issues
+from integrations.sync.work import BATCH, Issue, Relying, Work, write_issues
 from people.bulk import commit_lazily, insert_rows, reserve_ids
 from people.models import Person
 from saas.models import SaaSUser
@@ -60,10 +60,11 @@ class Row:
 
 @dataclass
 class Plan:
-    """Rows and issues of one batch."""
+    """Rows and issues of one batch, and who of it relies on a key that another gives up."""
 
     rows: list[Row] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    relying: list[Relying] = field(default_factory=list)
 
 
 def make_plan(work: Work) -> None:
@@ -81,6 +82,7 @@ def make_plan(work: Work) -> None:
             commit_lazily()
             work.show("plan", start + len(batch), len(changed))
             _store(work, plan)
+        work.relying += plan.relying
     if work.only_person is not None:
         # Of the others nothing is written, so nothing is to be remembered either.
         with transaction.atomic():
@@ -173,7 +175,7 @@ def _plan_record(one: Staged, records: Records, claims: Claims, work: Work, plan
     if one.problem is not None:
         code, field_name, reason = one.problem
         plan.issues.append(Issue(one.external_id, one.key, code, reason, field=field_name))
-        work.look_again.add(one.external_id)
+        work.leave_out([one.external_id])
         return
     person_id, person = _plan_person(one, records, claims, work, plan)
     if work.writes_users:
@@ -206,14 +208,14 @@ def _email_of(person_id: int | None, records: Records) -> str | None:
 
 
 def _issue(one: Staged, found: Match, work: Work, plan: Plan) -> None:
-    work.look_again.add(one.external_id)
+    work.leave_out([one.external_id])
     plan.issues.append(
         Issue(one.external_id, one.key, found.code, found.reason, candidates=found.candidates)
     )
 
 
 def _skip(one: Staged, reason: str, work: Work, plan: Plan) -> None:
-    work.look_again.add(one.external_id)
+    work.leave_out([one.external_id])
     work.count("person", one.external_id, "skipped")
     plan.rows.append(Row("person", Action.SKIP.value, one, {}, reason, state=State.SKIPPED.value))
 
@@ -229,7 +231,7 @@ def _plan_new(
         _skip(one, f"It left already and has no {missing[0]}.", work, plan)
         return None, None
     if missing:
-        work.look_again.add(one.external_id)
+        work.leave_out([one.external_id])
         plan.issues.append(
             Issue(
                 one.external_id,
@@ -275,6 +277,7 @@ def _plan_known(
     if work.integration.preference == "create_only":
         reason = "The person is known, and the preference is Create only."
         _skip(one, reason, work, plan)
+        work.left_out.discard(one.external_id)  # not written, but here all the same
         if new_link:
             plan.rows.append(_link_row(one, found, link))
         return found.person_id, row["email"]
@@ -378,23 +381,27 @@ def _taken(one: Staged, records: Records, person_id: int | None, work: Work, pla
         if person_id is not None and not mapped.owned:
             continue
         if _is_given_up(name, key, holder, records):
+            plan.relying.append(Relying(one.external_id, one.key, name, holder))
             continue
-        work.look_again.add(one.external_id)
+        work.leave_out([one.external_id])
         owner = records.people[holder]
-        plan.issues.append(
-            Issue(
-                one.external_id,
-                one.key,
-                "key_taken",
-                f"The {'e-mail' if name == 'email' else name} belongs to "
-                f"{owner['full_name'] or owner['email'] or f'person {holder}'}. "
-                "Change it at the vendor or there.",
-                field=name,
-                candidates=(holder,),
-            )
-        )
+        who = owner["full_name"] or owner["email"] or f"person {holder}"
+        plan.issues.append(key_taken(Relying(one.external_id, one.key, name, holder), who))
         return True
     return False
+
+
+def key_taken(one: Relying, who: str) -> Issue:
+    """The issue of a record that would take somebody else's e-mail or username."""
+    return Issue(
+        one.external_id,
+        one.key,
+        "key_taken",
+        f"The {'e-mail' if one.field == 'email' else one.field} belongs to {who}. "
+        "Change it at the vendor or there.",
+        field=one.field,
+        candidates=(one.holder,),
+    )
 
 
 def _is_given_up(name: str, key: str | None, holder: int, records: Records) -> bool:

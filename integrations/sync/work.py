@@ -43,6 +43,16 @@ class MappedField:
     owned: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Relying:
+    """A record that takes the e-mail or username which a person gives up in the same listing."""
+
+    external_id: str
+    key: str
+    field: str
+    holder: int
+
+
 @dataclass
 class Work:
     """One run at work. `counts` has the shape that `interface.md` fixes."""
@@ -65,6 +75,10 @@ class Work:
     done_before: set[tuple[str, str]] = field(default_factory=set)
     # Records of the one person that the run is about, if it is.
     looked_at: set[str] = field(default_factory=set)
+    # Records whose person is not written in this run: they have an issue, or are skipped.
+    left_out: set[str] = field(default_factory=set)
+    # Records that take a key which its holder is planned to give up.
+    relying: list[Relying] = field(default_factory=list)
     # Department names that this run writes.
     departments: set[str] = field(default_factory=set)
     # Records whose link state is to say "look again" after this run, by external id.
@@ -110,6 +124,12 @@ class Work:
         """Count what becomes of a record's person or account, once per run."""
         if (kind, external_id) not in self.done_before:
             self.counts["people" if kind == "person" else "saas_users"][what] += by
+
+    def leave_out(self, external_ids: Iterable[str]) -> None:
+        """Note records whose person is not written; the next sync looks at them again."""
+        ids = list(external_ids)
+        self.left_out.update(ids)
+        self.look_again.update(ids)
 
     def part(self) -> Work:
         """The same work with counts of its own, for a batch that may have to be done again."""

@@ -638,6 +638,42 @@ def test_a_renamed_record_and_a_new_one_with_the_same_email_are_not_mixed_up(wor
     assert Person.objects.get().first_name == "Ann"
 
 
+def test_an_email_is_not_taken_from_somebody_who_cannot_give_it_up(world: World) -> None:
+    """F-37, M-13: the holder's own new e-mail is contested, so nobody of the chain moves."""
+    ids = [world.employ(name) for name in ("Ann", "Bob", "Cal", "Dan")]
+    integration = world.integration("bamboohr")
+    sync(integration)
+    new = ["bob@acme.example", "cal@acme.example", "zoe@acme.example", "zoe@acme.example"]
+    world.bamboohr.change_all({one: {"workEmail": to} for one, to in zip(ids, new, strict=True)})
+    before = tables()["people"]
+
+    preview = run_sync(integration, kind="preview")
+    run = sync(integration)
+
+    assert issues(preview) == issues(run)
+    assert issues(run) == [
+        (ids[0], "key_taken"),
+        (ids[1], "key_taken"),
+        (ids[2], "two_records_one_person"),
+        (ids[3], "two_records_one_person"),
+    ]
+    assert tables()["people"] == before
+
+
+def test_an_inactive_record_does_not_take_an_email_from_an_active_one(world: World) -> None:
+    """M-3: a leaver's record is renamed to what a newcomer has."""
+    old = world.employ("Ann")
+    integration = world.integration("bamboohr")
+    sync(integration)
+    world.bamboohr.change(old, status="Inactive", workEmail="bob@acme.example")
+    new = world.employ("Bob")
+
+    run = sync(integration)
+
+    assert issues(run) == []
+    assert links() == {old: "ann@acme.example", new: "bob@acme.example"}
+
+
 def test_a_capital_letter_is_a_rename_without_a_conflict(world: World) -> None:
     ann = world.employ("Ann")
     integration = world.integration("bamboohr")

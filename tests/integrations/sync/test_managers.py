@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from people.models import Department, Person
 from people.services import ensure_departments
 
-from .worlds import EMPLOYEES, World, events_of, issues, person, sync, warnings
+from .worlds import EMPLOYEES, World, events_of, issues, person, plan, run_sync, sync, warnings
 
 MANAGED = [*EMPLOYEES, {"source": "supervisor_eid", "target": "manager"}]
 IN_DEPARTMENTS = [*EMPLOYEES, {"source": "department", "target": "department"}]
@@ -253,6 +253,37 @@ def test_an_integration_that_does_not_own_the_manager_leaves_it(world: World) ->
     sync(second)
 
     assert managers()["ann@acme.example"] == "boss@acme.example"
+
+
+def test_a_preview_does_not_show_a_manager_who_will_not_come(world: World) -> None:
+    """M-13: the manager's record is there, but two of them have one e-mail."""
+    ann = world.employ("Ann")
+    integration = world.integration("bamboohr", mappings=MANAGED)
+    sync(integration)
+    boss = world.employ("Boss")
+    world.employ("Boss", lastName="Twin")
+    world.bamboohr.change(ann, supervisorEId=boss)
+
+    run = run_sync(integration, kind="preview")
+
+    assert plan(run) == []
+    assert ("ann@acme.example", "manager_unknown") in warnings(run)
+    assert run.counts["people"] | {"updated": 0, "unchanged": 1} == run.counts["people"]
+
+
+def test_who_came_back_under_a_new_record_is_not_above_the_old_one(world: World) -> None:
+    """F-38: the new record names the old one, which is the same person, as supervisor."""
+    old = world.employ("Ann", employeeNumber="E-1")
+    integration = world.integration("bamboohr", mappings=MANAGED)
+    sync(integration)
+    world.bamboohr.change(old, status="Inactive")
+    new = world.employ("Ann", employeeNumber="E-1")
+    world.bamboohr.change(new, supervisorEId=old)
+
+    run = sync(integration)
+
+    assert managers() == {"ann@acme.example": None}
+    assert ("ann@acme.example", "own_manager") in warnings(run)
 
 
 # Departments.
