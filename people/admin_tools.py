@@ -167,6 +167,12 @@ class SafeQueryMixin:
         )
         return found
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """As Django's, for which a blank `_to_field` names a field that is not there."""
+        return super().get_object(request, object_id, from_field or None)  # type: ignore[misc]
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """As Django's, without values that a field of the form could not even show."""
         given: dict[str, Any] = super().get_changeform_initial_data(  # type: ignore[misc]

@@ -343,6 +343,17 @@ def test_a_manager_that_is_no_id_is_refused_and_the_page_still_comes(admin: Clie
     assert person.manager == boss
 
 
+@pytest.mark.parametrize("field", ["", "nothing", "email", "id"])
+def test_a_page_comes_whatever_field_its_address_names(admin: Client, field: str):
+    """G-11"""
+    person = makers.make_person()
+
+    for path in ("change/", "delete/"):
+        answer = admin.get(f"{PEOPLE}{person.pk}/{path}", {"_to_field": field, "_popup": "1"})
+
+        assert answer.status_code < 500
+
+
 # -- moving --------------------------------------------------------------------------------------
 
 
