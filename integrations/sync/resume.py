@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import transaction
 
 from integrations.models import PlannedChange, RecordIssue
 from integrations.sync.plan import count_row
-from integrations.sync.work import Work
+from integrations.sync.work import BATCH, Work
 
 Action, State = PlannedChange.Action, PlannedChange.State
+_COLUMNS = ("id", "object", "external_id", "action", "changes")
 
 
 def resume(work: Work) -> None:
@@ -16,7 +20,7 @@ def resume(work: Work) -> None:
 
     The plan is made again from what the tables hold now: rows that were applied stay as history and
     in the counts, once per record; rows that were only planned, and issues, are found again or no
-    longer true. Four queries. Raises LeaseLost.
+    longer true. Four queries, and one for each batch of rows. Raises LeaseLost.
     """
     if not work.is_resumed:
         return
@@ -27,12 +31,18 @@ def resume(work: Work) -> None:
         RecordIssue.objects.filter(run=work.run.pk).delete()
         # Whoever still lacks a manager differs from the listing, and so is planned again.
         rows.update(manager_ref="")
-    applied = rows.order_by("pk").values("object", "external_id", "action", "changes")
-    for row in applied.iterator():
-        if row["action"] == Action.LINK:
-            work.count("person", row["external_id"], "unchanged")
-        else:
-            count_row(work, row, with_roles=True)
-        if department := row["changes"].get("department", (None, None))[1]:
-            work.departments.add(department)
-        work.done_before.add((row["object"], row["external_id"]))
+    after = 0
+    while batch := list(rows.filter(pk__gt=after).order_by("pk").values(*_COLUMNS)[:BATCH]):
+        after = batch[-1]["id"]
+        for row in batch:
+            _count(work, row)
+
+
+def _count(work: Work, row: Mapping[str, Any]) -> None:
+    if row["action"] == Action.LINK:
+        work.count("person", row["external_id"], "unchanged")
+    else:
+        count_row(work, row, with_roles=True)
+    if department := row["changes"].get("department", (None, None))[1]:
+        work.departments.add(department)
+    work.done_before.add((row["object"], row["external_id"]))
