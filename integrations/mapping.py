@@ -96,6 +96,14 @@ class Mapper:
         self._custom = [self._compile(row) for row in rows if row.target.of_saas_user]
         self._account = self._compile_account()
         self._roles = compile_roles(load.roles) if load.roles else None
+        # Fields whose absence means "no such role", and which of them some record had (M-12).
+        self.optional_role_fields = [
+            path
+            for rows in (load.roles.rows if load.roles else ())
+            if rows.absent_means_none and (path := rows.each or rows.flag)
+        ]
+        self.role_fields_seen: set[str] = set()
+        self._unseen = {path: compile_path(path) for path in self.optional_role_fields}
         self._status = self._compile_status()
         self._keep = keep
         self._filter_fields = [(name, self._sources[name]) for name in filter_fields]
@@ -171,6 +179,9 @@ class Mapper:
         """The roles of the record (M-29); `Member` where the vendor's folder has no rule."""
         if self._roles is None:
             return [list(_MEMBER)]
+        for path in [path for path, read in self._unseen.items() if read(record) is not MISSING]:
+            self.role_fields_seen.add(path)
+            del self._unseen[path]
         found = self._roles(record)
         if found is None:
             return None

@@ -434,6 +434,9 @@ def _plan_user(
         changes = for_new_user(one, person=person if person_id is not None else None)
         action, reason = Action.CREATE.value, "An account that was not known here."
     else:
+        if not work.roles_are_known:
+            one = one._replace(roles=None)
+            work.look_again.add(one.external_id)
         changes = for_known_user(one, row, records, person_id=person_id or None, person=person)
         if person_id == 0:
             changes["person"] = [None, person]

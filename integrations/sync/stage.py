@@ -12,7 +12,7 @@ from integrations.errors import VendorError
 from integrations.listing import Page
 from integrations.manifest_load import Single
 from integrations.mapping import Mapped, Mapper
-from integrations.models import LinkState, RecordLink, StagedRecord
+from integrations.models import LinkState, RecordLink, StagedRecord, SyncRun
 from integrations.paths import parse_path
 from integrations.sync.work import BATCH, Work
 from people.bulk import analyse, commit_lazily, insert_rows
@@ -50,11 +50,36 @@ def fetch_and_stage(work: Work, client: VendorClient, mapper: Mapper) -> None:
     if buffer:
         seen += _stage(work, buffer, seen, total)
     work.counts["seen"] = seen + without_id
+    _judge_roles(work, mapper)
     _judge_listing(work, client, ending, seen=seen, without_id=without_id)
     if seen >= _ANALYSE_FROM:
         analyse(StagedRecord, ["run_id", "external_id", "hash"])
         analyse(RecordLink, ["vendor", "tenant", "external_id"])
         analyse(LinkState, ["link_id", "integration_id", "hash"])
+
+
+def _judge_roles(work: Work, mapper: Mapper) -> None:
+    """Where an absent field means "none": believe it only if some record has the field (M-12).
+
+    Unless the last complete listing had it nowhere either. One query for loads with such fields.
+    """
+    if not mapper.optional_role_fields:
+        return
+    before = (
+        SyncRun.objects.filter(integration=work.integration, listing__complete=True)
+        .exclude(pk=work.run.pk)
+        .order_by("-pk")
+        .values_list("listing", flat=True)
+        .first()
+    )
+    work.run.listing["role_fields"] = sorted(mapper.role_fields_seen)
+    missing = set((before or {}).get("role_fields", ())) - mapper.role_fields_seen
+    if missing:
+        work.roles_are_known = False
+        work.warnings.append(
+            f"{work.vendor.label} left {', '.join(sorted(missing))} out of every record, which was "
+            "there last time. Roles are left as they are; check what the key may see."
+        )
 
 
 def _pages(work: Work, client: VendorClient) -> Iterator[Page]:
@@ -130,7 +155,7 @@ def _judge_listing(
         )
     work.complete = listing.complete and not problems
     work.warnings.extend(problems)
-    work.run.listing = {
+    work.run.listing |= {
         "complete": work.complete,
         "problems": problems,
         "pages": listing.pages,

@@ -69,6 +69,8 @@ class Work:
     counts: dict[str, Any] = field(default_factory=new_counts)
     warnings: list[str] = field(default_factory=list)
     complete: bool = False
+    # False: the listing lost a field that says roles, so that roles are left as they are (M-12).
+    roles_are_known: bool = True
     # Highest id of an event before the run began.
     last_event: int = 0
     # Records that an earlier attempt at this run has applied and counted: (object, external id).

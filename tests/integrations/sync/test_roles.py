@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 from django.utils import timezone
 
 from saas.models import SaaSUserRole
@@ -172,3 +173,71 @@ def test_a_renamed_project_is_the_same_role(world: World) -> None:
     assert roles_now(account("ann@acme.example")) == [("Viewer", "New")]
     assert account("ann@acme.example").roles.count() == 1
     assert run.counts["roles"] == {"added": 0, "ended": 0}
+
+
+CUSTOM = [{"role_id": 7, "name": "Roadmap editor", "scope": {"id": 70, "name": "Account 1"}}]
+
+
+def test_custom_roles_that_vanish_from_the_whole_listing_are_not_believed(world: World) -> None:
+    """M-12: the field was there in the last complete listing; roles are left, and the run says so."""
+    ann = world.open_account("Ann", user_roles=CUSTOM)
+    bob = world.open_account("Bob", roles={"APP": "viewer"})
+    integration = world.integration("aha")
+    sync(integration)
+    before = roles_now(account("ann@acme.example"))
+    world.aha.fault("omit_field", path="/users", field="user_roles")
+    world.aha.change(bob, roles={"WEB": "viewer"})
+    world.aha.change(ann, enabled=True, first_name="Anna")
+
+    run = sync(integration)
+
+    assert before == [("Roadmap editor", "Account 1")]
+    assert roles_now(account("ann@acme.example")) == before
+    assert roles_now(account("bob@acme.example")) == [("Viewer", "Mobile App")]
+    assert any("user_roles" in warning for warning in run.warnings)
+    assert account("ann@acme.example").name == "Anna Example"
+
+
+def test_roles_are_taken_again_when_the_field_is_back(world: World) -> None:
+    """M-12."""
+    ann = world.open_account("Ann", user_roles=CUSTOM)
+    bob = world.open_account("Bob", roles={"APP": "viewer"}, user_roles=CUSTOM)
+    integration = world.integration("aha")
+    sync(integration)
+    world.aha.fault("omit_field", path="/users", field="user_roles")
+    world.aha.change(ann, user_roles=[])
+    sync(integration)
+    world.aha.heal()
+    world.aha.change(bob, roles={"WEB": "viewer"})
+
+    run = sync(integration)
+
+    assert roles_now(account("ann@acme.example")) == [("Member", "")]
+    assert roles_now(account("bob@acme.example")) == [
+        ("Viewer", "Web Platform"),
+        ("Roadmap editor", "Account 1"),
+    ]
+    assert run.warnings == []
+
+
+def test_custom_roles_that_some_record_still_has_end_where_they_are_absent(world: World) -> None:
+    """M-12: then an absent field means none."""
+    world.open_account("Ann", user_roles=CUSTOM)
+    world.open_account("Bob", user_roles=CUSTOM)
+    integration = world.integration("aha")
+    sync(integration)
+    world.aha.fault("set_values", path="/users", values={"users.1": _record_without_roles(world)})
+
+    run = sync(integration)
+
+    assert roles_now(account("ann@acme.example")) == [("Member", "")]
+    assert roles_now(account("bob@acme.example")) == [("Roadmap editor", "Account 1")]
+    assert run.warnings == []
+
+
+def _record_without_roles(world: World) -> dict[str, object]:
+    """The second user of the listing without `user_roles`."""
+    document = world.sandbox.state["aha"].good_answer("users").body
+    record: dict[str, object] = orjson.loads(document)["users"][1]
+    del record["user_roles"]
+    return record
