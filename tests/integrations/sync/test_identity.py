@@ -454,6 +454,20 @@ def test_case_5_the_same_while_the_old_record_is_listed_is_an_issue(world: World
     assert links() == {old: "ann@acme.example"}
 
 
+def test_case_5_holds_for_the_same_employee_id_under_two_listed_records(world: World) -> None:
+    old = world.employ("Ann", employeeNumber="E-1")
+    integration = world.integration("bamboohr")
+    sync(integration)
+    new = world.employ("Anna", employeeNumber="E-1")
+    before = tables()["people"]
+
+    run = sync(integration)
+
+    assert issues(run) == [(new, "claimed_by_other_record")]
+    assert tables()["people"] == before
+    assert links() == {old: "ann@acme.example"}
+
+
 def test_case_6_a_new_id_and_email_with_the_same_employee_id_is_the_same_person(
     world: World,
 ) -> None:
