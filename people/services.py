@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -255,7 +255,10 @@ def _write_into(row: dict[str, Any], change: PersonChange, names: _Names, writin
     for name, (_old, new) in change.changes.items():
         if name in TEXT_FIELDS:
             row[name] = new or ""
-        elif name in DATE_FIELDS or name == "status":
+        elif name in DATE_FIELDS:
+            # As the other rows of the batch have theirs: a list of dates and text is no array.
+            row[name] = date.fromisoformat(new) if new else None
+        elif name == "status":
             row[name] = new
         elif name in _REFERENCES:
             _write_reference(row, name, new, change, names)

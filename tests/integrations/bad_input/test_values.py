@@ -278,3 +278,20 @@ def test_a_manager_who_is_not_known_is_a_warning_and_no_issue(bamboohr: World) -
     assert run.state == SyncRun.State.DONE
     assert (warning.external_id, warning.field) == (LAST, "manager")
     assert employee().manager is None
+
+
+def test_one_date_that_changes_among_others_that_stay_is_written(bamboohr: World) -> None:
+    """F-31: found by hostile dates; PostgreSQL takes no list of dates and text for a column."""
+    mend(bamboohr)
+    bamboohr.sync()
+    stays = employee("28").hire_date
+    bamboohr.change("28", firstName="Changed")
+    bamboohr.change(LAST, hireDate="2019-04-01")
+    bamboohr.change("26", hireDate=None)
+
+    run = bamboohr.sync()
+
+    assert run.state == "done"
+    assert (employee("28").first_name, employee("28").hire_date) == ("Changed", stays)
+    assert str(employee().hire_date) == "2019-04-01"
+    assert employee("26").hire_date is None
