@@ -18,7 +18,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
 os.environ.setdefault("TEST_DB_SUFFIX", "hostile")
 django.setup()
 
-from django.test.runner import DiscoverRunner  # noqa: E402 - Django is set up first
+from django.core.management import call_command  # noqa: E402 - Django is set up first
+from django.test.runner import DiscoverRunner  # noqa: E402
 from django.test.utils import override_settings  # noqa: E402
 
 from benchmarks.process import peak_megabytes  # noqa: E402
@@ -53,6 +54,7 @@ def main() -> None:
 
 def meet(vendor: str, *, answers: int, seed: int) -> Damage:
     """One vendor's answers, in a small company that was synced once."""
+    call_command("flush", interactive=False, verbosity=0)
     with Sandbox(people=PEOPLE, seed=1, settings={vendor: NO_LIMIT}) as sandbox:
         listed = [sandbox.url.removeprefix("http://")]
         with override_settings(EGRESS_EXTRA_HOSTS=listed, EGRESS_ALLOW_HTTP=True):

@@ -9,7 +9,7 @@ from integrations.manifest_load import Declared, Offset, PageNumber
 from integrations.paths import compile_path, parse_path, walk
 
 _REPEATS = 2
-_TOTAL_DIGITS = 12
+_TOTAL_DIGITS = 9  # what claims to be more is no count, and no database column holds it
 
 
 def read_single(
@@ -149,11 +149,9 @@ class _Cursor:
 
 
 def _count(value: Any) -> int | None:
-    if (
-        isinstance(value, str)
-        and value.isascii()
-        and value.isdigit()
-        and len(value) <= _TOTAL_DIGITS
-    ):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of records or pages; None where there is none that can be true."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < 10**_TOTAL_DIGITS else None
+    if isinstance(value, str) and len(value) <= _TOTAL_DIGITS:
+        return int(value) if value.isascii() and value.isdigit() else None
+    return None

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from integrations.models import SyncRun
 from integrations.sandbox.hostile import hostile_answers
@@ -103,9 +104,18 @@ def said_to_be_disabled(body: bytes) -> set[str]:
 
 
 def holds(after: Rows, good: Rows) -> bool:
-    """Whether everything that was good is as it was; rows may have been added."""
-    return all(
-        after[kind].get(key) == row
+    """Whether everything that was good is as it was; rows may have been added.
+
+    Somebody who had left, and whom an answer called active, stays active: a removal is listed by
+    the healthy sync, and not applied.
+    """
+    kept = all(
+        {**after[kind].get(key, {}), **_left(row)} == row
         for kind in ("people", "users")
         for key, row in good[kind].items()
-    ) and all(after["roles"].get(key) == number for key, number in good["roles"].items())
+    )
+    return kept and all(after["roles"].get(key) == number for key, number in good["roles"].items())
+
+
+def _left(row: dict[str, Any]) -> dict[str, Any]:
+    return {"status": row["status"]} if row["status"] != "active" else {}

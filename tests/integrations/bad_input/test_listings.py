@@ -123,6 +123,21 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("set_values", {"values": {"pagination": None}}, "does not say how many records there are"),
     (
         "set_values",
+        {"values": {"pagination.total_records": 2**63}},
+        "does not say how many records there are",
+    ),
+    (
+        "set_values",
+        {"values": {"pagination.total_records": "99999999999"}},
+        "does not say how many records there are",
+    ),
+    (
+        "set_values",
+        {"values": {"pagination.total_pages": -1}},
+        "does not say how many pages there are",
+    ),
+    (
+        "set_values",
         {"values": {"users.0.id": "6776757454431877834"}, "path": "page=2"},
         "1 records came twice (the first has the id 6776757454431877834)",
     ),
