@@ -26,6 +26,10 @@ _AUDIT = [
     "integrations.view_syncrun",
     "integrations.view_plannedchange",
     "integrations.view_recordissue",
+    "integrations.view_dueslot",
+    "integrations.view_notification",
+    "integrations.view_workingprocess",
+    "integrations.view_installation",
 ]
 # IT admins hold every permission of the apps below, but for rows that nobody may change by hand.
 _ADMIN_APPS = ["people", "saas", "integrations", "auth"]
@@ -34,6 +38,9 @@ _NOBODY_CHANGES = {
     "syncrun",
     "plannedchange",
     "recordissue",
+    "dueslot",
+    "notification",
+    "workingprocess",
     "stagedrecord",
     "recordlink",
     "linkstate",

@@ -138,7 +138,7 @@ def moves(before: Mapping[str, FieldClaims], after: Mapping[str, FieldClaims]) -
 def removals_waiting() -> QuerySet[PlannedChange]:
     """Removals that the last run of each integration listed and did not apply."""
     return PlannedChange.objects.filter(
-        run__in=latest_judged_runs(), state=PlannedChange.State.NOT_APPLIED
+        run__in=latest_judged_runs(), state=PlannedChange.State.REMOVAL
     )
 
 

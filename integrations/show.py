@@ -33,7 +33,7 @@ _KINDS = {
     "partial": "warn",
     "held": "warn",
     "moved": "warn",
-    "not_applied": "warn",
+    "removal": "warn",
     "warning": "warn",
     "issue": "bad",
     "failed": "bad",

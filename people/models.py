@@ -216,6 +216,7 @@ class Event(models.Model):
         SYNC = "sync", "Sync"
         ADMIN = "admin", "By hand"
         COMMAND = "command", "Command"
+        UNDO = "undo", "Undo"
 
     object = models.CharField(max_length=10, choices=CustomField.Object.choices)
     object_id = models.BigIntegerField()
@@ -226,6 +227,12 @@ class Event(models.Model):
     at = models.DateTimeField(default=timezone.now)
     changes = WholeJSONField(default=dict)
     note = models.CharField(max_length=300, blank=True)
+    guarded = models.BooleanField(
+        default=False, help_text="A removal that counts towards the limit of 24 hours (M-15)."
+    )
+    approved_by = models.CharField(
+        max_length=200, blank=True, help_text="Who approved the removal by name."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -244,6 +251,9 @@ class Event(models.Model):
         ]
         indexes = [
             models.Index(fields=["object", "object_id", "-id"], name="event_by_record"),
+            models.Index(
+                fields=["object", "at"], condition=Q(guarded=True), name="event_guarded_by_time"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -55,6 +55,8 @@ _EVENT_COLUMNS = (
     "at",
     "changes",
     "note",
+    "guarded",
+    "approved_by",
 )
 
 
@@ -69,6 +71,10 @@ class Writing:
     origin: int | None = None
     # The run was begun before: a record may have its one event of this run already (M-18).
     resumed: bool = False
+    # Whether deactivations count towards the limit of 24 hours (M-15).
+    guarded: bool = False
+    # Who approved these very removals, by name.
+    approved_by: str = ""
 
 
 class PersonChange(NamedTuple):
@@ -442,6 +448,8 @@ def write_events(
                 writing.now,
                 changes,
                 note,
+                writing.guarded and kind == Event.Kind.ARCHIVE,
+                writing.approved_by,
             )
             for object_id, kind, changes, note in events
         ],

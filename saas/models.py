@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -16,6 +17,18 @@ class Application(models.Model):
     vendor = models.CharField(max_length=50, blank=True, editable=False)
     tenant = models.CharField(
         max_length=200, null=True, editable=False, help_text="The account at the vendor."
+    )
+    removals_percent = models.PositiveSmallIntegerField(
+        "removals, percent",
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text="In 24 hours at most this share of the active accounts is deactivated without a "
+        "person's approval, or the number below if that is more.",
+    )
+    removals_count = models.PositiveIntegerField(
+        "removals, number",
+        default=5,
+        help_text="Never more than a third of the accounts, so that small applications are safe.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -103,7 +103,7 @@ def shown_totals(totals: Sequence[PlanTotal]) -> list[dict[str, Any]]:
     objects = dict(PlannedChange._meta.get_field("object").flatchoices)
     shown = []
     for total in totals:
-        waits = total.state == PlannedChange.State.NOT_APPLIED
+        waits = total.state == PlannedChange.State.REMOVAL
         action = PlannedChange.Action(total.action).label
         label = f"{objects[total.object]}: {action}" + (" (not applied yet)" if waits else "")
         query = {"object": total.object, "action": total.action}

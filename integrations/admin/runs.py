@@ -152,7 +152,7 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
     ) -> HttpResponse:
         """The run: how far it is or how it ended, counts, removals that wait. Six queries."""
         run = self._run(request, object_id)
-        waiting = PlannedChange.objects.filter(run=run, state=PlannedChange.State.NOT_APPLIED)
+        waiting = PlannedChange.objects.filter(run=run, state=PlannedChange.State.REMOVAL)
         context = {
             "title": str(run),
             "progress": progress_of(run),

@@ -4,16 +4,21 @@ from .credentials import Credentials, GlobalVariable
 from .integration import FieldMapping, Integration
 from .links import LinkState, RecordLink
 from .runs import PlannedChange, RecordIssue, StagedRecord, SyncRun
+from .work import DueSlot, Installation, Notification, WorkingProcess
 
 __all__ = [
     "Credentials",
+    "DueSlot",
     "FieldMapping",
     "GlobalVariable",
+    "Installation",
     "Integration",
     "LinkState",
+    "Notification",
     "PlannedChange",
     "RecordIssue",
     "RecordLink",
     "StagedRecord",
     "SyncRun",
+    "WorkingProcess",
 ]

@@ -108,6 +108,36 @@ class Integration(models.Model):
         help_text="For the source of truth for employment only: the one that maps people's status.",
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+    schedule = models.JSONField(
+        default=dict, blank=True, help_text="When it runs by itself; empty: only when asked."
+    )
+    schedule_since = models.DateTimeField(
+        null=True, editable=False, help_text="Slots before this moment are not caught up."
+    )
+    removals_percent = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(100)],
+        help_text="Lowers the share of people or accounts that may be deactivated in 24 hours "
+        "without approval. It cannot raise the limit of the application or of Global Settings.",
+    )
+    removals_count = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Lowers the number likewise."
+    )
+    protected = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="E-mails or ids of people and accounts that are never removed.",
+    )
+    notify = models.JSONField(
+        default=list, blank=True, help_text="Who is told by e-mail of failed and held runs."
+    )
+    failed_connections = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Runs in a row that could not connect (M-32)."
+    )
+    error_since = models.DateTimeField(
+        null=True, editable=False, help_text="In error state since the third of them."
+    )
     tenant = models.CharField(max_length=200, null=True, editable=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
     preview_since = models.DateTimeField(

@@ -65,6 +65,9 @@ class LinkState(models.Model):
     hash = models.CharField(max_length=32, blank=True)
     revision = models.PositiveIntegerField(default=0)
     seen_at = models.DateTimeField()
+    missing_on = models.DateField(
+        null=True, help_text="The day of the first complete listing that lacks it, while it does."
+    )
 
     class Meta:
         constraints = [

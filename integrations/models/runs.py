@@ -16,6 +16,8 @@ class SyncRun(models.Model):
     class Kind(models.TextChoices):
         SYNC = "sync", "Sync"
         PREVIEW = "preview", "Preview"
+        REMOVALS = "removals", "Approved removals"
+        UNDO = "undo", "Undo"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -53,6 +55,20 @@ class SyncRun(models.Model):
     events_released_at = models.DateTimeField(
         null=True, help_text="When workflows may take this run's events (M-18)."
     )
+    undoes = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="undone_by"
+    )
+    held_in = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="The later run in whose plan its held removals wait now (M-14).",
+    )
+    due_at = models.DateTimeField(
+        null=True, help_text="A queued run is not begun before: the vendor asked for it."
+    )
+    worker = models.CharField(max_length=200, blank=True, help_text="The process that works on it.")
     queued_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -60,6 +76,7 @@ class SyncRun(models.Model):
     class Meta:
         verbose_name = "run"
         ordering = ["-id"]
+        permissions = [("undo_syncrun", "Can undo runs")]
         constraints = [
             models.UniqueConstraint(
                 fields=["integration"],
@@ -141,7 +158,11 @@ class PlannedChange(models.Model):
         PLANNED = "planned", "Planned"
         APPLIED = "applied", "Applied"
         MOVED = "moved", "Left out: the record changed meanwhile"
-        NOT_APPLIED = "not_applied", "Removal, not applied yet"
+        REMOVAL = "removal", "Removal, to be judged"
+        HELD = "held", "Held: waits for approval"
+        REJECTED = "rejected", "Rejected"
+        REPLACED = "replaced", "Held no longer: the removal changed"
+        GONE = "gone", "Held no longer: not true any more"
         SKIPPED = "skipped", "Skipped"
 
     run = models.ForeignKey(
@@ -167,9 +188,23 @@ class PlannedChange(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     changes = WholeJSONField(default=dict)
     moves_keys = models.BooleanField(default=False, help_text="Its e-mail or username changes.")
+    absent = models.BooleanField(
+        db_default=False, help_text="A removal because the listing lacks it: needs proof (M-11)."
+    )
+    decided_by = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Who approved or rejected."
+    )
+    decided_at = models.DateTimeField(null=True)
+    seconded_by = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="The second person."
+    )
+    applied_in = models.BigIntegerField(
+        null=True, help_text="The run that applied it, where that is another one."
+    )
 
     class Meta:
         ordering = ["id"]
+        permissions = [("approve_plannedchange", "Can approve and reject held removals")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(
@@ -180,6 +215,16 @@ class PlannedChange(models.Model):
         ]
         indexes = [
             models.Index(fields=["run", "id"], name="plan_by_run"),
+            models.Index(
+                fields=["run"],
+                condition=Q(state__in=["held", "rejected"]),
+                name="plan_rows_that_were_held",
+            ),
+            models.Index(
+                fields=["applied_in"],
+                condition=Q(applied_in__isnull=False),
+                name="plan_by_run_that_applied",
+            ),
         ]
 
     def __str__(self) -> str:

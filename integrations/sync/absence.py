@@ -94,7 +94,7 @@ def _row(
         work.run.pk,
         kind,
         PlannedChange.Action.DEACTIVATE.value,
-        PlannedChange.State.NOT_APPLIED.value,
+        PlannedChange.State.REMOVAL.value,
         email or external_id,
         external_id,
         link,

@@ -49,7 +49,7 @@ def settle_contests(work: Work) -> None:
 
 def _person_rows(work: Work) -> QuerySet[PlannedChange]:
     return PlannedChange.objects.filter(
-        run=work.run.pk, object="person", state__in=[State.PLANNED, State.NOT_APPLIED]
+        run=work.run.pk, object="person", state__in=[State.PLANNED, State.REMOVAL]
     )
 
 
@@ -163,7 +163,7 @@ def _take_back(work: Work, external_ids: Collection[str]) -> None:
 def _uncount(work: Work, rows: QuerySet[PlannedChange]) -> None:
     """Take rows out of the counts: a preview counts what is planned, a sync what is applied."""
     for row in rows.values("object", "external_id", "action", "state", "changes"):
-        if row["state"] == State.NOT_APPLIED:
+        if row["state"] == State.REMOVAL:
             work.counts["removals_not_applied"] -= 1
         elif row["action"] == Action.LINK:
             work.count("person", row["external_id"], "unchanged", by=-1)

@@ -352,7 +352,7 @@ def _removal(
             one,
             {"status": [Person.Status.ACTIVE.value, Person.Status.DEACTIVATED.value]},
             reason,
-            state=State.NOT_APPLIED.value,
+            state=State.REMOVAL.value,
             link_id=link_id,
             target_id=target,
         )

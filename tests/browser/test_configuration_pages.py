@@ -171,7 +171,7 @@ def test_every_page_fits_its_window_and_fails_nothing(
     integration = make_integration(state="active")
     run = make_run(integration, state="partial", warnings=["Look at this."])
     make_change(run, key="a-very-long-address-of-somebody-with-a-long-name@department.example.com")
-    make_change(run, action="deactivate", state="not_applied")
+    make_change(run, action="deactivate", state="removal")
     issue = make_issue(run, code="possible_rehire", candidates=[make_person().pk])
     page = open_page("/admin/", size=size, theme=theme)
 

@@ -119,7 +119,7 @@ def test_what_needs_attention_is_named(it_admin: User) -> None:
     failing = make_integration("Failing load", state="active")
     run = make_run(draft)
     make_issue(run)
-    make_change(run, action="deactivate", state="not_applied")
+    make_change(run, action="deactivate", state="removal")
     make_run(failing, state="failed", error_message="Aha! said 401.")
     make_run(failing, state="running", started_at=timezone.now())
 

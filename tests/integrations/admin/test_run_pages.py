@@ -278,7 +278,7 @@ def test_removals_are_listed_and_said_to_be_not_applied(admin_page: Client) -> N
     make_change(
         run,
         action="deactivate",
-        state="not_applied",
+        state="removal",
         key="gone@example.com",
         reason="Aha! no longer lists it.",
         changes={"status": ["active", "deactivated"]},

@@ -220,7 +220,7 @@ def test_an_account_that_is_no_longer_listed_is_listed_as_a_removal(world: World
     again = sync(integration)
 
     assert removals(run) == removals(again) == [("saas_user", "ann@acme.example")]
-    row = run.plan.get(state="not_applied")
+    row = run.plan.get(state="removal")
     assert row.action == "deactivate"
     assert row.changes == {"status": ["active", "deactivated"]}
     assert "no longer lists" in row.reason

@@ -226,7 +226,7 @@ def plan(run: SyncRun, **only: Any) -> list[tuple[str, str, str]]:
 
 def removals(run: SyncRun) -> list[tuple[str, str]]:
     """(object, key) of the removals that the run listed and did not apply."""
-    rows = run.plan.filter(state=PlannedChange.State.NOT_APPLIED)
+    rows = run.plan.filter(state=PlannedChange.State.REMOVAL)
     return sorted(rows.values_list("object", "key"))
 
 
