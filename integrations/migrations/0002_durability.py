@@ -229,6 +229,24 @@ class Migration(migrations.Migration):
             field=models.CharField(choices=[('planned', 'Planned'), ('applied', 'Applied'), ('moved', 'Left out: the record changed meanwhile'), ('removal', 'Removal, to be judged'), ('held', 'Held: waits for approval'), ('rejected', 'Rejected'), ('replaced', 'Held no longer: the removal changed'), ('gone', 'Held no longer: not true any more'), ('skipped', 'Skipped')], default='planned', max_length=12),
         ),
         migrations.AlterField(
+            model_name='plannedchange',
+            name='action',
+            field=models.CharField(choices=[('create', 'Create'), ('update', 'Update'), ('deactivate', 'Deactivate'), ('reactivate', 'Reactivate'), ('link', 'Link'), ('skip', 'Skip'), ('remove', 'Take out again'), ('unlink', 'Take the link back')], max_length=10),
+        ),
+        migrations.RemoveConstraint(
+            model_name='plannedchange',
+            name='planned_action_is_known',
+        ),
+        migrations.AddConstraint(
+            model_name='plannedchange',
+            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['create', 'update', 'deactivate', 'reactivate', 'link', 'skip', 'remove', 'unlink'])), name='planned_action_is_known'),
+        ),
+        migrations.AddField(
+            model_name='syncrun',
+            name='values_dropped_at',
+            field=models.DateTimeField(help_text='When the old and new values of its plan were dropped (M-13).', null=True),
+        ),
+        migrations.AlterField(
             model_name='syncrun',
             name='kind',
             field=models.CharField(choices=[('sync', 'Sync'), ('preview', 'Preview'), ('removals', 'Approved removals'), ('undo', 'Undo')], default='sync', max_length=10),

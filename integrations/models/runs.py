@@ -55,6 +55,9 @@ class SyncRun(models.Model):
     events_released_at = models.DateTimeField(
         null=True, help_text="When workflows may take this run's events (M-18)."
     )
+    values_dropped_at = models.DateTimeField(
+        null=True, help_text="When the old and new values of its plan were dropped (M-13)."
+    )
     undoes = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="undone_by"
     )
@@ -153,6 +156,8 @@ class PlannedChange(models.Model):
         REACTIVATE = "reactivate", "Reactivate"
         LINK = "link", "Link"
         SKIP = "skip", "Skip"
+        REMOVE = "remove", "Take out again"
+        UNLINK = "unlink", "Take the link back"
 
     class State(models.TextChoices):
         PLANNED = "planned", "Planned"
@@ -208,7 +213,16 @@ class PlannedChange(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    action__in=["create", "update", "deactivate", "reactivate", "link", "skip"]
+                    action__in=[
+                        "create",
+                        "update",
+                        "deactivate",
+                        "reactivate",
+                        "link",
+                        "skip",
+                        "remove",
+                        "unlink",
+                    ]
                 ),
                 name="planned_action_is_known",
             ),
