@@ -9,6 +9,7 @@ IntegrationsError
 │   └── BrokenAnswer         no sense in it: html, wrong_type, not_json, empty, truncated,
 │                            too_large, too_deep, contradiction
 ├── NotReady                 a person completes the integration; `problems`, each with its field
+│   └── InstallationPaused   somebody looks at previews and says go first
 ├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
 ├── CannotSettle             a person decides otherwise about an issue
 ├── LeaseLost                stop: another process works on this run now
@@ -22,7 +23,9 @@ IntegrationsError
     ├── OverrideRefused      `overrides` of credentials
     ├── SecretsUnreadable    sealed secrets that do not open, or belong to other credentials
     ├── RuleInvalid          filters; `problems` lists each with its place
+    ├── ScheduleInvalid      a schedule; `problems` lists each with its key
     ├── ConfigurationRefused a configuration file; `problems` lists each with line and key
+    ├── BackupRefused        a backup that cannot be made, or not be restored here
     └── TemplateError        `position` is the first character's number, from 1
         └── MissingValue     the template is right, the data lacks `path`
 """
@@ -45,6 +48,21 @@ _CONNECTION_FAILURES = frozenset(
         "refresh_refused",
     }
 )
+_SIGN_IN_REFUSED = frozenset({401, 403})
+_SERVER = 500
+
+
+def is_connection_failure(code: str, status: int | None = None) -> bool:
+    """Say whether an error with this code and HTTP status counts towards the error state (M-32).
+
+    A manifest may give a status a code of its own; the status counts all the same, unless it says
+    that the vendor only asks to be called less often.
+    """
+    if code in _CONNECTION_FAILURES:
+        return True
+    if status is None or code == "rate_limited":
+        return False
+    return status in _SIGN_IN_REFUSED or status >= _SERVER
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -85,7 +103,7 @@ class VendorError(IntegrationsError):
     @property
     def is_connection_failure(self) -> bool:
         """Say whether this counts towards the error state of an integration (M-32)."""
-        return self.code in _CONNECTION_FAILURES
+        return is_connection_failure(self.code, self.status)
 
 
 class TryLater(VendorError):
@@ -122,6 +140,21 @@ class NotReady(IntegrationsError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(" ".join(problem.message for problem in problems))
         self.problems = tuple(problems)
+
+
+class InstallationPaused(NotReady):
+    """Nothing but previews begins until a person says go (F-43)."""
+
+    def __init__(self, because: str) -> None:
+        super().__init__(
+            [
+                Problem(
+                    "installation",
+                    f"Rolecall is paused: {because}. Only previews run. Look at them, then say go "
+                    "on the page that the banner opens, or with `manage.py resume --as USER`.",
+                )
+            ]
+        )
 
 
 class AlreadyRunning(IntegrationsError):
@@ -216,6 +249,16 @@ class RuleInvalid(DefinitionInvalid):
         self.problems = tuple(problems)
 
 
+class ScheduleInvalid(DefinitionInvalid):
+    """A schedule that cannot be read; `problems` says why, key by key."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            " ".join(f"{one.field}: {one.message}".removeprefix(": ") for one in problems)
+        )
+        self.problems = tuple(problems)
+
+
 @dataclass(frozen=True)
 class FileProblem:
     """One mistake in a configuration file; `path` is such as `integrations[0].name`."""
@@ -236,6 +279,10 @@ class ConfigurationRefused(DefinitionInvalid):
         super().__init__("\n".join(lines))
         self.file = file
         self.problems = tuple(problems)
+
+
+class BackupRefused(DefinitionInvalid):
+    """The backup is not written, or not restored; nothing was changed."""
 
 
 class TemplateError(DefinitionInvalid):

@@ -21,6 +21,7 @@ from integrations.admin.filters import IntegrationFilter
 from integrations.admin.run_log import read_log
 from integrations.admin.run_plan import read_plan, shown_totals
 from integrations.admin.unseen import unseen_fields, veil_issues
+from integrations.mending import mend_of
 from integrations.models import PlannedChange, SyncRun
 from integrations.overview import plan_totals
 from integrations.show import duration, moment, since, state_badge
@@ -35,25 +36,6 @@ _STEPS = {
     "plan": "Comparing with people and SaaS users",
     "apply": "Writing people and SaaS users",
 }
-# Who mends an error, and where: by the beginning of its code.
-_MENDS = {
-    "unauthorized": ("credentials", "An IT admin enters the key again, under Credentials."),
-    "credentials_invalid": ("credentials", "An IT admin mends the credentials."),
-    "forbidden": (
-        "credentials",
-        "The account behind the key lacks a right: the vendor's administrator gives it.",
-    ),
-    "input_invalid": ("integration", "An IT admin mends the input on the integration's page."),
-    "not_found": ("integration", "Check the inputs on the integration's page."),
-    "egress_refused": ("credentials", "Check the base URL of the credentials."),
-    "rate_limited": ("", "Nobody: run it again later, the vendor asked us to wait."),
-    "timeout": ("", "Nobody at first: run it again; if it stays, ask the vendor."),
-    "connection": ("", "Whoever runs this server: check that it reaches the internet."),
-    "dns": ("integration", "Check the sub-domain first, then this server's name resolution."),
-    "tls": ("", "Whoever runs this server: the certificate could not be verified."),
-    "server_error": ("", "Nobody here: the vendor has a fault. Run it again later."),
-}
-_MEND_OTHERWISE = ("integration", "An IT admin, on the integration's page.")
 
 
 @admin.register(SyncRun)
@@ -268,11 +250,3 @@ def cards_of(run: SyncRun) -> list[dict[str, Any]]:
         )
     cards.append({"title": "Issues", "figure": counts.get("issues", 0), "more": ""})
     return cards
-
-
-def mend_of(run: SyncRun) -> dict[str, str] | None:
-    """Who can mend a failed run, and the page where. No query."""
-    if run.state != SyncRun.State.FAILED:
-        return None
-    where, text = _MENDS.get(run.error_code, _MEND_OTHERWISE)
-    return {"where": where, "text": text}
