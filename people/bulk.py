@@ -21,8 +21,12 @@ def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Iterabl
 
     One statement. Raises django.db.IntegrityError when a constraint refuses one of them.
     """
+    insert_into(model._meta.db_table, columns, rows)
+
+
+def insert_into(table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """As `insert_rows`, into a table by its name: for a time at which no model fits it."""
     names = ", ".join(f'"{column}"' for column in columns)
-    table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             _copy(cursor, f'COPY "{table}" ({names}) FROM STDIN', rows)
