@@ -7,22 +7,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator
 from unfold.widgets import UnfoldAdminTextareaWidget
+
+from integrations.addresses import is_address
 
 _MOST_LINES = 1_000
 _LONGEST_LINE = 320
 _MOST_ADDRESSES = 50
-_is_address = EmailValidator()
-
-
-def is_address(text: str) -> bool:
-    """Say whether mail can be sent to this; nothing that could begin another header passes."""
-    try:
-        _is_address(text)
-    except ValidationError:
-        return False
-    return text.isascii()
 
 
 class TextListField(forms.CharField):
