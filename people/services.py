@@ -81,6 +81,7 @@ class PersonChange(NamedTuple):
     """What is to become of one person: {field: [old, new]} in JSON types, as it was shown.
 
     A new person's id has been reserved. `manager_id` is the manager's id where it is known already.
+    `origins` names per field who had written what comes back; None: whoever writes now.
     """
 
     person_id: int
@@ -89,6 +90,7 @@ class PersonChange(NamedTuple):
     changes_json: str
     manager_id: int | None = None
     note: str = ""
+    origins: Mapping[str, int | None] | None = None
 
 
 @dataclass
@@ -270,7 +272,8 @@ def _write_into(row: dict[str, Any], change: PersonChange, names: _Names, writin
             _write_reference(row, name, new, change, names)
         else:
             _put(custom, name, new)
-        _put(sources, name, None if new is None else writing.origin)
+        origin = writing.origin if change.origins is None else change.origins.get(name)
+        _put(sources, name, None if new is None else origin)
     if "full_name" not in change.changes and row["full_name"] == joined:
         row["full_name"] = _joined_name(row)
     if "email" in change.changes:

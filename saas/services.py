@@ -38,7 +38,8 @@ class SaaSUserChange(NamedTuple):
     """What is to become of one account: {field: [old, new]}, as it was shown.
 
     `roles` is a list of {"role", "scope_id", "scope"}, the primary one first. A new account's id
-    has been reserved. `person_id` is the person it belongs to from now on; None leaves it alone.
+    has been reserved. `person_id` is the person it belongs to from now on; None leaves it alone,
+    unless `changes` says that it belongs to nobody.
     """
 
     saas_user_id: int
@@ -154,6 +155,8 @@ def _write_into(row: dict[str, Any], change: SaaSUserChange, now: datetime) -> N
         row["email_key"] = email_key(row["email"])
     if change.person_id is not None:
         row["person_id"] = change.person_id
+    elif change.changes.get("person", (None, "kept"))[1] is None:
+        row["person_id"] = None
     row["custom"] = orjson.dumps(custom).decode()
     row["updated_at"] = now
 
