@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Count, F, Min, Q, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
@@ -58,9 +58,10 @@ def due(now: datetime) -> QuerySet[Notification]:
     return Notification.objects.filter(state=Notification.State.QUEUED, next_try_at__lte=now)
 
 
-def waiting(now: datetime | None = None) -> int:
-    """How many mails are to be sent now. One query."""
-    return due(now or timezone.now()).count()
+def waiting_mails(now: datetime) -> tuple[int, datetime | None]:
+    """How many mails are to be sent now, and since when the first of them is. One query."""
+    found = due(now).aggregate(number=Count("pk"), since=Min("next_try_at"))
+    return found["number"], found["since"]
 
 
 def undelivered() -> QuerySet[Notification]:
@@ -75,7 +76,8 @@ def send_one(now: datetime | None = None) -> bool:
 
     The mail server is reached before the mail is claimed, and a claim is committed before anything
     is sent: of several senders one gets it, and a process that is killed in between leaves a claim
-    behind, never a second mail. Not to be called in a transaction. Raises django.db.Error.
+    behind, never a second mail. Not to be called in a transaction. Raises django.db.Error, nothing
+    else: whatever a mail server does stands on the mail.
     """
     now = now or timezone.now()
     mail = due(now).order_by("next_try_at", "pk").first()
@@ -84,7 +86,7 @@ def send_one(now: datetime | None = None) -> bool:
     with _mail_server() as server:
         try:
             server.open()
-        except _TROUBLE as problem:
+        except Exception as problem:  # noqa: BLE001 - the next mail, and the next run, may be well
             due(now).update(  # all of them: the others would only wait for the same time-out
                 next_try_at=_next_try(mail.attempts, now),
                 error=_why(problem),
@@ -174,7 +176,7 @@ def _send(mail: Notification, server: Any, now: datetime) -> None:
             next_try_at=_next_try(mail.attempts, now),
             error=str(problem)[:300],
         )
-    except _TROUBLE as problem:
+    except Exception as problem:  # noqa: BLE001 - as above; it may be on its way
         ours.update(state=Notification.State.UNKNOWN, error=f"{_why(problem)} {_PERHAPS}"[:300])
     else:
         error = f"Not taken for {', '.join(left_out)}." if left_out else ""
