@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +13,11 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
 
+from integrations.children import bond
+
 _LONGEST_WAIT = 30.0  # seconds before a program that dies at once is started again
 _STEADY_AFTER = 60.0  # seconds after which an earlier death is forgotten
 _LOOK_EVERY = 0.2  # seconds
-_PR_SET_PDEATHSIG = 1
 
 
 class Stopping(BaseException):
@@ -143,25 +142,9 @@ def _spawn(program: Program) -> subprocess.Popen[bytes]:
             # A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then
             # ends all in order.
             process_group=0,
-            preexec_fn=_Bond(os.getpid()) if _libc else None,  # noqa: PLW1509 - one thread here
+            preexec_fn=bond(),  # noqa: PLW1509 - one thread here
         )
 
 
 def _private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-
-
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-@dataclass(frozen=True)
-class _Bond:
-    """Run in the new process before the program: Linux ends it when the supervisor is killed."""
-
-    parent: int
-
-    def __call__(self) -> None:
-        assert _libc is not None  # noqa: S101 - only made where there is one
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != self.parent:  # it died in between
-            os._exit(1)

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from integrations import templates
 from integrations.auth import Access
+from integrations.broker import wake
 from integrations.client import Connection, VendorClient
 from integrations.errors import (
     AlreadyRunning,
@@ -375,13 +376,15 @@ def queue_run(
         with transaction.atomic():
             if kind == SyncRun.Kind.SYNC and not _may_apply(integration):
                 kind = SyncRun.Kind.PREVIEW
-            return SyncRun.objects.create(
+            run = SyncRun.objects.create(
                 integration=integration,
                 name=integration.name,
                 kind=kind,
                 person=person,
                 started_by=by,
             )
+            transaction.on_commit(wake)
+            return run
     except IntegrityError:
         running = SyncRun.objects.filter(
             integration=integration, state__in=SyncRun.ACTIVE_STATES

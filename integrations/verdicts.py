@@ -113,7 +113,7 @@ def judge(
     words = _WORDS.get(code, "refused the request")
     wait = asked_wait(answer.headers, manifest, now) if then == "retry" else None
     if wait is not None and wait > LONGEST_WAIT:
-        hint = f"It asks for a pause of {wait / 60:,.0f} minutes; run it again after that. {hint}"
+        hint = f"It asks for a pause of {wait / 60:,.0f} minutes. {hint}"
     return kind(
         code,
         f"{manifest.label} {words} ({answer.facts}). {hint}{where_to_look(access)}",

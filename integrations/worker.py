@@ -1,4 +1,4 @@
-"""Taking queued runs and doing them, one after another, in a process that is hard to kill."""
+"""Taking what waits and doing it, piece after piece, in a process that is hard to kill."""
 
 from __future__ import annotations
 
@@ -8,67 +8,74 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
-from django.db import Error, close_old_connections, connection, transaction
-from django.db.models import F, Q
+from django.db import Error, connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from integrations.errors import AlreadyRunning, LeaseLost
 from integrations.models import StagedRecord, SyncRun
+from integrations.notices import note_end
+from integrations.outbox import send_one
 from integrations.sync import execute
-from integrations.sync.lease import LOST_AFTER_SECONDS
+from integrations.sync.lease import due_runs, give_back_own_runs, lost_runs, process_name
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
-TICK_SECONDS = 1.0
 # Whoever stops us waits 30 s; what is left of it is for putting the run back.
 STOP_WITHIN_SECONDS = 25.0
-_LONGEST_WAIT_FOR_DATABASE = 10.0
+
+
+# What is done when no run waits: (now) -> whether there was a piece. Never raises for its piece.
+AFTER_RUNS: tuple[Callable[[datetime], bool], ...] = (send_one,)
 
 
 class _StopNow(BaseException):
     """The time for finishing is over. No `Exception`: nothing on its way may take it for one."""
 
 
-def free_lost_runs(*, now: datetime | None = None) -> int:
+def free_lost_runs(now: datetime | None = None) -> int:
     """Put runs whose process died back into the queue; after five attempts they fail.
 
     Gives how many were put back. Two queries, more only for runs that fail.
     """
-    moment = now or timezone.now()
-    silent = moment - timedelta(seconds=LOST_AFTER_SECONDS)
-    lost = SyncRun.objects.filter(state=SyncRun.State.RUNNING).filter(
-        Q(heartbeat_at__lt=silent) | Q(heartbeat_at__isnull=True, queued_at__lt=silent)
-    )
+    lost = lost_runs(now=now)
     for run_id in list(lost.filter(attempts__gte=MAX_ATTEMPTS).values_list("pk", flat=True)):
         _fail(
-            run_id,
+            lost.filter(pk=run_id),
             "process_lost",
             f"The process that worked on it stopped {MAX_ATTEMPTS} times without a word, so it is "
             "not started again. Look into the log of the worker for memory or disk that ran out, "
             "then run it again.",
-            now=moment,
+            now=now or timezone.now(),
         )
-    back = lost.filter(attempts__lt=MAX_ATTEMPTS).update(
-        state=SyncRun.State.QUEUED, step="", heartbeat_at=None
-    )
+    with transaction.atomic():
+        # A row that somebody has locked is written at this moment: its process is not lost.
+        silent = lost.filter(attempts__lt=MAX_ATTEMPTS).select_for_update(
+            skip_locked=connection.features.has_select_for_update_skip_locked
+        )
+        back = SyncRun.objects.filter(pk__in=list(silent.values_list("pk", flat=True))).update(
+            state=SyncRun.State.QUEUED, step="", heartbeat_at=None
+        )
     if back:
         logger.warning("Put %s runs back into the queue: their process fell silent.", back)
     return back
 
 
 def next_run_id() -> int | None:
-    """The queued run that waits longest. One query."""
-    queued = SyncRun.objects.filter(state=SyncRun.State.QUEUED).order_by("queued_at", "pk")
-    return queued.values_list("pk", flat=True).first()
+    """The queued run that is due and waits longest. One query."""
+    return due_runs().order_by("queued_at", "pk").values_list("pk", flat=True).first()
 
 
-def _fail(run_id: int, code: str, message: str, *, now: datetime) -> None:
+def _fail(runs: QuerySet[SyncRun], code: str, message: str, *, now: datetime) -> None:
     """End a run that nobody works on any more; its fence keeps a late process out."""
     with transaction.atomic():
-        SyncRun.objects.filter(pk=run_id, state__in=SyncRun.ACTIVE_STATES).update(
+        run_id = runs.select_for_update().values_list("pk", flat=True).first()
+        if run_id is None:
+            return
+        SyncRun.objects.filter(pk=run_id).update(
             state=SyncRun.State.FAILED,
             fence=F("fence") + 1,
             error_code=code,
@@ -78,6 +85,7 @@ def _fail(run_id: int, code: str, message: str, *, now: datetime) -> None:
             step="",
         )
         StagedRecord.objects.filter(run=run_id).delete()
+        note_end(run_id, now=now)
 
 
 def cancel(run_id: int, *, by: str) -> bool:
@@ -98,7 +106,11 @@ def cancel(run_id: int, *, by: str) -> bool:
 
 
 class Worker:
-    """Does what is queued. `stop` may be called from a signal or another thread."""
+    """Does what waits. `stop` may be called from a signal or another thread.
+
+    In a main thread a run is broken off when the time after `stop` is over; other threads go on
+    until their process ends.
+    """
 
     def __init__(
         self,
@@ -112,46 +124,30 @@ class Worker:
         self._busy = False
 
     def stop(self, *_signal: Any) -> None:
-        """Ask to end after the present run, or after `stop_within` seconds."""
+        """Ask to end after the present piece, or after `stop_within` seconds."""
         already = self._stopping.is_set()
         self._stopping.set()
         if self._busy and not already:
             signal.setitimer(signal.ITIMER_REAL, self._stop_within)
 
     def do_due(self) -> list[SyncRun]:
-        """Do everything that is queued now, oldest first; gives the runs as they ended.
+        """Take pieces until none is left that may be begun; gives the runs as they ended.
 
-        Raises django.db.Error when the database does not answer.
+        Safe in several threads and processes at once: each piece is done by one of them. Raises
+        django.db.Error when the database does not answer.
         """
-        ended = []
-        free_lost_runs()
-        while not self._stopping.is_set() and (run_id := next_run_id()) is not None:
-            run = self._do(run_id)
-            if run is not None:
-                ended.append(run)
-        return ended
-
-    def loop(self, *, seconds: float = TICK_SECONDS) -> None:
-        """Do what is due again and again until `stop`; outlives a database that goes away."""
-        wait = seconds
+        ended: list[SyncRun] = []
         while not self._stopping.is_set():
-            try:
-                close_old_connections()
-                self.do_due()
-                wait = seconds
-            except Error as problem:
-                logger.warning("The database does not answer (%s).", type(problem).__name__)
-                connection.close()
-                wait = min(wait * 2, _LONGEST_WAIT_FOR_DATABASE)
-            except Exception as problem:  # noqa: BLE001 - whatever it is, the next run may be well
-                logger.error("The worker met %s.", _where(problem))  # noqa: TRY400
-            self._stopping.wait(wait)
+            run_id = next_run_id()
+            if run_id is not None:
+                run = self._do(run_id)
+                ended += [run] if run is not None else []
+            elif not any(do_one(timezone.now()) for do_one in AFTER_RUNS):
+                break
+        return ended
 
     def _do(self, run_id: int) -> SyncRun | None:
         """Do one run; None when another process has it. Its mistakes never leave this method."""
-        fence = SyncRun.objects.values_list("fence", flat=True).filter(pk=run_id).first()
-        if fence is None:
-            return None
         logger.info("Run %s begins.", run_id)
         try:
             with self._stoppable():
@@ -160,14 +156,17 @@ class Worker:
             logger.info("Run %s: %s", run_id, problem)
             return None
         except _StopNow:
-            self._put_back(run_id, fence + 1)
+            logger.warning("Run %s goes back into the queue: this process is to end.", run_id)
+            give_back_own_runs()
             return None
         except Error:
             raise
         except Exception as problem:  # noqa: BLE001 - one run must not end the worker
             logger.error("Run %s met %s", run_id, _where(problem))  # noqa: TRY400
             _fail(
-                run_id,
+                SyncRun.objects.filter(
+                    pk=run_id, state=SyncRun.State.RUNNING, worker=process_name()
+                ),
                 "internal",
                 f"Rolecall met an error of its own ({type(problem).__name__}); the log of the "
                 f'worker has the details under "Run {run_id}".',
@@ -178,13 +177,6 @@ class Worker:
         if self._on_end is not None:
             self._on_end(run)
         return run
-
-    def _put_back(self, run_id: int, fence: int) -> None:
-        """Let another process begin the run at once; being stopped is no failed attempt."""
-        logger.warning("Run %s is put back into the queue: this process is to end.", run_id)
-        SyncRun.objects.filter(pk=run_id, fence=fence, state=SyncRun.State.RUNNING).update(
-            state=SyncRun.State.QUEUED, attempts=F("attempts") - 1, step="", heartbeat_at=None
-        )
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -214,10 +206,17 @@ def _where(problem: Exception) -> str:
     return f"{type(problem).__name__}:\n{lines}"
 
 
+class Stoppable(Protocol):
+    """What ends in order when it is asked to."""
+
+    def stop(self, *_signal: Any) -> None:
+        """Ask it to end; may be called in a signal."""
+
+
 @contextmanager
-def ends_on_signals(worker: Worker) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the worker as long as this lasts."""
-    before = {one: signal.signal(one, worker.stop) for one in (signal.SIGTERM, signal.SIGINT)}
+def ends_on_signals(process: Stoppable) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the process as long as this lasts."""
+    before = {one: signal.signal(one, process.stop) for one in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

@@ -32,6 +32,8 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 EGRESS_EXTRA_HOSTS: list[str] = env.list("EGRESS_EXTRA_HOSTS", default=[])
+# Whether held removals need the approval of two people (model.md M-17).
+SECOND_PERSON: bool = env.bool("SECOND_PERSON", default=False)
 EGRESS_ALLOW_HTTP = True
 
 # https://docs.djangoproject.com/en/5.2/ref/settings/#core-settings
@@ -109,6 +111,43 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+    # A process that was frozen inside a transaction does not hold its rows for ever.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "options", "-c idle_in_transaction_session_timeout=60s"
+    )
+
+# https://docs.celeryq.dev/en/stable/userguide/configuration.html (M-31: it carries, rows hold)
+QUEUE_DIR = DATA_DIR / "queue"
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or "filesystem://"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+    "socket_connect_timeout": 1.0,
+    "socket_timeout": 5.0,
+    "socket_keepalive": True,
+}
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    _folders = {name: QUEUE_DIR / name for name in ("messages", "taken", "control")}
+    for _folder in (QUEUE_DIR, *_folders.values()):
+        _folder.mkdir(mode=0o700, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_folders["messages"]),
+        "data_folder_out": str(_folders["messages"]),
+        "processed_folder": str(_folders["taken"]),
+        "control_folder": str(_folders["control"]),
+    }
+CELERY_TASK_DEFAULT_QUEUE = "rolecall"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the database goes on meanwhile
 
 # https://docs.djangoproject.com/en/5.2/ref/settings/#auth
 AUTHENTICATION_BACKENDS = [

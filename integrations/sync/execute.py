@@ -25,6 +25,7 @@ from integrations.sync.apply import apply_plan
 from integrations.sync.contest import settle_contests
 from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.managers import leave_managers_who_do_not_come
+from integrations.sync.park import asked_pause, park
 from integrations.sync.plan import make_plan
 from integrations.sync.resume import resume
 from integrations.sync.stage import fetch_and_stage
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
-    """Do a queued run here and now; gives it back ended, also when it failed.
+    """Do a queued run here and now; gives it back ended, also when it failed, or parked.
 
     `on_progress(step, done, total or None)` is called at each batch. Raises AlreadyRunning when it
     is not in the queue any more, LeaseLost when another process took it over.
@@ -55,8 +56,7 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
         except LeaseLost:
             raise
         except IntegrationsError as error:
-            code = error.code if isinstance(error, VendorError) else "not_ready"
-            _fail(lease, code, str(error))
+            _park_or_fail(lease, error)
         except Exception:
             logger.exception("Run %s of %s failed", run_id, run.name)
             _fail(
@@ -221,6 +221,14 @@ def _finish(work: Work) -> None:
     if work.counts["issues"] or not work.complete:
         state = SyncRun.State.PARTIAL
     _end(work.lease, state, counts=work.counts, warnings=work.warnings)
+
+
+def _park_or_fail(lease: Lease, error: IntegrationsError) -> None:
+    pause = asked_pause(error)
+    if isinstance(error, VendorError) and pause is not None:
+        park(lease, error, pause)
+        return
+    _fail(lease, error.code if isinstance(error, VendorError) else "not_ready", str(error))
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:

@@ -14,6 +14,7 @@ from integrations.manifest_load import Single
 from integrations.mapping import Mapped, Mapper
 from integrations.models import LinkState, RecordLink, StagedRecord, SyncRun
 from integrations.paths import parse_path
+from integrations.sync.park import asked_pause
 from integrations.sync.work import BATCH, Work
 from people.bulk import analyse, commit_lazily, insert_rows
 
@@ -90,6 +91,8 @@ def _pages(work: Work, client: VendorClient) -> Iterator[Page]:
 class _Ending:
     """Lets a failed page end a listing of which records have come, and keeps why (F-23).
 
+    Not where the vendor asks for a long pause: the run is parked, and lists again after it.
+
     One answer that holds everything is right or wrong as a whole: its error goes on.
     """
 
@@ -104,7 +107,7 @@ class _Ending:
                 came += len(page.records)
                 yield page
         except VendorError as error:
-            if not (came and self._in_pages):
+            if not (came and self._in_pages) or asked_pause(error) is not None:
                 raise
             self.error = error
 

@@ -101,8 +101,8 @@ class Work:
 
     @property
     def is_resumed(self) -> bool:
-        """Whether another process began this run and died."""
-        return self.run.attempts > 1
+        """Whether another process began this run and died, or was told to stop."""
+        return self.lease.fence > 1
 
     @property
     def preview(self) -> bool:

@@ -23,13 +23,14 @@ from config.supervisor import Program, Stopping, Supervisor
 from people.masking import mask
 
 WRONG_USAGE, FAILED = 2, 3
+WORKER_THREADS = 8
 _READY_WITHIN = 60  # seconds
 
 
 class Command(BaseCommand):
-    """Prepares the database and the static files, then keeps web and worker running."""
+    """Prepares the database and the static files, then keeps web, worker and tick running."""
 
-    help = "Migrate, collect static files, then run web and worker until Ctrl-C."
+    help = "Migrate, collect static files, then run web, worker and tick until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
@@ -50,6 +51,7 @@ class Command(BaseCommand):
                 company = demo.open_sandbox(supervisor) if options["demo"] else None
                 supervisor.start(web(bind, port, options["threads"]))
                 supervisor.start(worker())
+                supervisor.start(tick())
                 if not supervisor.wait(lambda: answers(bind, port), seconds=_READY_WITHIN):
                     self._say("The web process does not answer yet; its reason stands above.")
                 self._greet(address, supervisor, company)
@@ -125,8 +127,21 @@ def web(bind: str, port: int, threads: int) -> Program:
 
 
 def worker() -> Program:
-    """The one worker: it takes what is queued, due or left over."""
-    return Program("worker", (sys.executable, manage_py(), "run_due", "--loop"))
+    """Celery's worker with threads: each does one piece of work at a time."""
+    return Program(
+        "worker",
+        (
+            sys.executable, "-m", "celery", "--app", "config", "--workdir", str(settings.BASE_DIR),
+            "--quiet", "worker", "--pool", "threads", "--concurrency", str(WORKER_THREADS),
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+            "--loglevel", "WARNING",
+        ),
+    )  # fmt: skip
+
+
+def tick() -> Program:
+    """It makes due what is due, and wakes the worker."""
+    return Program("tick", (sys.executable, manage_py(), "run_due", "--loop"))
 
 
 def manage_py() -> str:

@@ -10,6 +10,7 @@ import pytest
 from integrations.models import Credentials, SyncRun
 from integrations.sandbox.distort import LOGIN_PAGE
 from integrations.secrets import seal
+from integrations.worker import cancel
 from tests.integrations.bad_input.world import CANARY, SOONER, OpenWorld, World, mend, snapshot
 
 TRIES = 5
@@ -45,12 +46,6 @@ BAD_ENDINGS: list[tuple[str, dict[str, Any], str, str]] = [
     ("status", {"status": 418, "body": "teapot"}, "refused", "refused the request (status 418"),
     ("status", {"status": 500, "headers": SOONER}, "server_error", "has a fault of its own"),
     ("status", {"status": 503, "headers": SOONER}, "server_error", "(status 503"),
-    (
-        "status",
-        {"status": 429, "retry_after": 86_400},
-        "rate_limited",
-        "It asks for a pause of 1,440 minutes; run it again after that.",
-    ),
     (
         "body",
         {"body": b"\x1f\x8bno gzip", "headers": {"Content-Encoding": "gzip"}},
@@ -89,6 +84,23 @@ def test_every_bad_ending_has_its_message_changes_nothing_and_is_mended_by_the_n
         assert after == before
         assert (healthy.state, healthy.counts["issues"]) == ("done", 0)
         assert snapshot() == before
+
+
+def test_a_pause_of_a_day_parks_the_run_which_changes_nothing(world: World) -> None:
+    """F-18: it is no failure, says until when and why, and may be cancelled."""
+    mend(world)
+    world.sync()
+    before = snapshot()
+    world.fault("status", status=429, retry_after=86_400)
+
+    run = world.sync()
+
+    assert (run.state, run.error_code, run.attempts) == ("queued", "rate_limited", 0)
+    assert "The run waits until" in run.error_message
+    assert "It asks for a pause of 1,440 minutes." in run.error_message
+    assert run.due_at is not None
+    assert snapshot() == before
+    assert cancel(run.pk, by="it-admin")
 
 
 @pytest.mark.parametrize("status", [401, 403])

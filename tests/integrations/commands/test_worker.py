@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import threading
 import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from integrations import services
 from integrations.models import Integration, StagedRecord, SyncRun
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.server import Sandbox
+from integrations.sync.lease import lease_seconds
 from integrations.worker import (
     MAX_ATTEMPTS,
     Worker,
@@ -36,12 +34,6 @@ def queue(name: str, **fields: Any) -> SyncRun:
     run = services.queue_run(Integration.objects.get(name=name), by="test")
     SyncRun.objects.filter(pk=run.pk).update(**fields)
     return SyncRun.objects.get(pk=run.pk)
-
-
-def queue_and_leave() -> None:
-    """As another process does: with a connection of its own, which it closes."""
-    queue(BAMBOO)
-    connection.close()
 
 
 def test_queued_runs_are_done_oldest_first(company: Sandbox):
@@ -70,6 +62,7 @@ def test_a_run_whose_process_fell_silent_is_done_again(company: Sandbox):
         BAMBOO, state="running", fence=1, attempts=1, heartbeat_at=now - timedelta(seconds=46)
     )
 
+    free_lost_runs()
     ended = Worker().do_due()
 
     assert [(run.pk, run.state, run.attempts, run.fence) for run in ended] == [
@@ -78,7 +71,11 @@ def test_a_run_whose_process_fell_silent_is_done_again(company: Sandbox):
 
 
 def test_a_run_that_shows_that_it_lives_is_left_alone(company: Sandbox):
-    queue(BAMBOO, state="running", heartbeat_at=timezone.now() - timedelta(seconds=44))
+    queue(
+        BAMBOO,
+        state="running",
+        heartbeat_at=timezone.now() - timedelta(seconds=lease_seconds() - 1),
+    )
 
     assert free_lost_runs() == 0
     assert Worker().do_due() == []
@@ -126,29 +123,22 @@ def test_a_cancelled_run_stays_cancelled(company: Sandbox):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_loop_does_what_arrives_and_ends_when_it_is_told(company: Sandbox):
-    worker = Worker(on_end=lambda _run: worker.stop())
-    late = threading.Timer(0.3, queue_and_leave)
-    late.start()
-
-    worker.loop(seconds=0.05)
-
-    late.join()
-    assert SyncRun.objects.get().state == "done"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_sigterm_ends_the_loop_between_two_runs(company: Sandbox):
+def test_sigterm_lets_the_present_run_end_and_begins_no_other(company: Sandbox):
+    """F-06: the run that is under way has its time."""
+    first, second = queue(BAMBOO), queue(AHA)
+    (fault,) = company.faults.arm(
+        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=1, count=1)]
+    )
     worker = Worker()
-    later = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
-    later.start()
-    began = time.monotonic()
+    later = signal_when_asked(company, fault, signal.SIGTERM)
 
     with ends_on_signals(worker):
-        worker.loop(seconds=30)
+        ended = worker.do_due()
 
     later.join()
-    assert time.monotonic() - began < 5
+    second.refresh_from_db()
+    assert ([run.pk for run in ended], ended[0].state) == ([first.pk], "done")
+    assert second.state == "queued"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -163,12 +153,12 @@ def test_a_run_that_takes_too_long_to_stop_goes_back_to_the_queue(company: Sandb
     began = time.monotonic()
 
     with ends_on_signals(worker):
-        worker.loop()
+        worker.do_due()
 
     later.join()
     run.refresh_from_db()
     assert time.monotonic() - began < 15
-    assert (run.state, run.attempts, run.fence) == ("queued", 0, 1)
+    assert (run.state, run.attempts, run.fence) == ("queued", 0, 2)
 
 
 def test_after_a_stop_another_worker_does_the_run(company: Sandbox):
@@ -186,29 +176,7 @@ def test_a_person_is_created_once_however_often_the_run_is_begun(company: Sandbo
     before = Person.objects.count()
     queue(BAMBOO, state="running", attempts=1, heartbeat_at=timezone.now() - timedelta(minutes=1))
 
+    free_lost_runs()
     Worker().do_due()
 
     assert Person.objects.count() == before
-
-
-@pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
-def test_the_loop_outlives_a_database_that_goes_away(company: Sandbox):
-    worker = Worker(on_end=lambda _run: worker.stop())
-
-    def break_then_queue() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        time.sleep(0.3)
-        queue_and_leave()
-
-    later = threading.Timer(0.3, break_then_queue)
-    later.start()
-
-    worker.loop(seconds=0.05)
-
-    later.join()
-    assert SyncRun.objects.get().state == "done"
