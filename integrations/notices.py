@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from django.conf import settings
 from django.db.models import F, Q, Subquery, Value
 from django.db.models.functions import Least
-from django.urls import reverse
 from django.utils import timezone
 
-from integrations.addresses import is_address
 from integrations.errors import is_connection_failure
+from integrations.mails import link_to, one_line, queue_mail
 from integrations.mending import mend_of
 from integrations.models import (
     Credentials,
@@ -29,7 +26,6 @@ IN_A_ROW = 3
 _MOST_COUNTED = 1_000
 _MOST_NAMES = 50
 _LONGEST_NAME = 320
-_LONGEST_SUBJECT = 200
 _CONNECTED = (SyncRun.State.DONE, SyncRun.State.PARTIAL, SyncRun.State.HELD)
 # Nothing was asked of the vendor, or nobody knows: no answer to the question of the connection.
 _SAY_NOTHING = frozenset(
@@ -89,7 +85,7 @@ def _lengthen_row(run: SyncRun, integration_id: int, now: datetime) -> None:
     if integration.failed_connections < IN_A_ROW or integration.error_since is not None:
         return
     row.update(error_since=now)
-    _tell(
+    queue_mail(
         Notification.Kind.ERROR_STATE,
         f"error_state:{integration.pk}:{run.pk}",
         f'"{integration.name}" could not connect three times in a row',
@@ -120,7 +116,7 @@ def _tell_failed(run: SyncRun, integration_id: int) -> None:
         .values_list("pk", flat=True)
         .first()
     )
-    _tell(
+    queue_mail(
         Notification.Kind.FAILED,
         f"failed:{integration.pk}:{good or 0}",
         f'A run of "{integration.name}" failed',
@@ -140,8 +136,8 @@ def _why(run: SyncRun) -> list[str]:
     return [
         f"Run {run.pk}, {moment(run.finished_at)}: {run.error_message}",
         f"Who can mend it: {mend.text if mend else ''}",
-        f"The run: {_address('syncrun_change', run.pk)}",
-        f"The integration: {_address('integration_change', run.integration_id)}",
+        f"The run: {link_to('syncrun_change', run.pk)}",
+        f"The integration: {link_to('integration_change', run.integration_id)}",
     ]
 
 
@@ -172,8 +168,8 @@ def note_held(
     if were_held:
         return
     number = f"{len(rows):,} removal{'' if len(rows) == 1 else 's'}"
-    link = f"{_address('syncrun_plan', run.pk)}?state=held"
-    _tell(
+    link = f"{link_to('syncrun_plan', run.pk)}?state=held"
+    queue_mail(
         Notification.Kind.HELD,
         f"held:{integration.pk}:{run.pk}",
         f'{number} of "{integration.name}" {"waits" if len(rows) == 1 else "wait"} for approval',
@@ -194,8 +190,8 @@ def note_held(
 
 def _names(rows: Sequence[PlannedChange]) -> Iterable[str]:
     for row in rows[:_MOST_NAMES]:
-        reason = f": {_one_line(row.reason)}" if row.reason else ""
-        yield f"- {_one_line(row.key)[:_LONGEST_NAME]} ({row.get_object_display()}){reason}"
+        reason = f": {one_line(row.reason)}" if row.reason else ""
+        yield f"- {one_line(row.key)[:_LONGEST_NAME]} ({row.get_object_display()}){reason}"
     if len(rows) > _MOST_NAMES:
         yield f"and {len(rows) - _MOST_NAMES:,} more"
 
@@ -243,7 +239,7 @@ def _tell_expiry(episode: str, row: Credentials, today: date) -> None:
     over = row.expires_on is not None and row.expires_on < today
     verb = "expired" if over else "expire"
     used_by = ", ".join(f'"{user.name}"' for user in users) or "no integration"
-    _tell(
+    queue_mail(
         Notification.Kind.EXPIRES,
         episode,
         f'The credentials "{row.name}" {verb} on {moment(row.expires_on)}',
@@ -256,65 +252,7 @@ def _tell_expiry(episode: str, row: Credentials, today: date) -> None:
                 "Who can mend it: an IT admin makes a new key at the vendor, enters it, and sets "
                 "the new date."
             ),
-            f"The credentials: {_address('credentials_change', row.pk)}",
+            f"The credentials: {link_to('credentials_change', row.pk)}",
         ],
         notify=[address for user in users for address in user.notify],
     )
-
-
-# The mail itself --------------------------------------------------------------------------------
-
-
-def usable(addresses: Iterable[Any]) -> list[str]:
-    """The addresses that mail can be sent to, each once."""
-    return list(dict.fromkeys(one for one in addresses if isinstance(one, str) and is_address(one)))
-
-
-def recipients_of(notify: Iterable[Any]) -> list[str]:
-    """Those that are named, else the installation's. One query where none is named."""
-    return usable(notify) or usable(Installation.the().notify)
-
-
-def misses_failures(integration: Integration) -> bool:
-    """Say whether nobody is told when a run of this integration fails (BB-31). One query."""
-    return not recipients_of(integration.notify)
-
-
-def _tell(
-    kind: str,
-    episode: str,
-    subject: str,
-    paragraphs: Sequence[str],
-    *,
-    notify: Iterable[Any],
-    run: SyncRun | None = None,
-) -> None:
-    """Put a mail into the outbox, unless its episode has one. Two queries."""
-    recipients = recipients_of(notify)
-    state = Notification.State.QUEUED if recipients else Notification.State.NOBODY
-    mail = Notification(
-        kind=kind,
-        episode=episode,
-        integration_id=run.integration_id if run else None,
-        run=run,
-        subject=_one_line(f"[Rolecall] {subject}")[:_LONGEST_SUBJECT],
-        body=_plain("\n\n".join(paragraphs)),
-        recipients=recipients,
-        state=state,
-    )
-    Notification.objects.bulk_create([mail], ignore_conflicts=True)
-
-
-def _address(page: str, pk: int | None) -> str:
-    path = reverse(f"admin:integrations_{page}", args=(pk,))
-    return f"{settings.PUBLIC_URL}{path}"
-
-
-def _one_line(text: str) -> str:
-    """Text that can begin no other line or header."""
-    return _plain(" ".join(text.split()))
-
-
-def _plain(text: str) -> str:
-    """Without characters that mail programs would act on, such as escapes; line breaks stay."""
-    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)

@@ -18,8 +18,8 @@ from django.db.models import Count, F, Min, Q, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
+from integrations.mails import recipients_of
 from integrations.models import Notification
-from integrations.notices import recipients_of
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=30)
