@@ -7,6 +7,7 @@ from django.db import transaction
 
 from integrations.models import Credentials, FieldMapping, Integration
 from integrations.registry import get_vendor
+from integrations.timetable import default_schedule
 from people.models import PersonRole
 from people.queries import PERSON_FIELDS
 
@@ -16,7 +17,7 @@ def make_draft(vendor_key: str, load_key: str, *, by: User) -> Integration:
     """Make a draft of one load of one vendor; `by` is proposed as the user of the integration.
 
     Credentials are chosen where the vendor has only one. Not safe to repeat: each call makes
-    another draft. Raises UnknownVendor, UnknownLoad. About ten queries.
+    another draft. Raises UnknownVendor, UnknownLoad. About eleven queries.
     """
     vendor = get_vendor(vendor_key)
     load = vendor.load(load_key)
@@ -27,6 +28,7 @@ def make_draft(vendor_key: str, load_key: str, *, by: User) -> Integration:
         load=load_key,
         credentials=credentials[0] if len(credentials) == 1 else None,
         run_as=by,
+        schedule=default_schedule(Integration.objects.count()),
     )
     for position, suggestion in enumerate(load.suggested):
         if suggestion.target not in PERSON_FIELDS:

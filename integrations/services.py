@@ -227,6 +227,8 @@ def launch(integration: Integration, *, by: str, test: bool = True) -> Integrati
         integration.tenant = tenant
         if integration.user_selection == Integration.UserSelection.USER_PLUS_SAAS_USER:
             integration.application = _bind_application(integration, tenant)
+        if integration.state != Integration.State.ACTIVE:
+            integration.schedule_since = timezone.now()  # no slot before is caught up
         integration.state = Integration.State.ACTIVE
         integration.launched_at = integration.launched_at or timezone.now()
         integration._change_reason = f"Launched by {by}"  # type: ignore[attr-defined]
@@ -342,7 +344,7 @@ def hold_new_owners(before: Mapping[str, FieldOwner]) -> list[FieldOwner]:
     return moved
 
 
-def _may_apply(integration: Integration) -> bool:
+def may_apply(integration: Integration) -> bool:
     """Whether nothing has to be looked at first; clears the note when it has been. Two queries."""
     since = integration.preview_since
     if since is None:
@@ -374,7 +376,7 @@ def queue_run(
         raise NotReady(problems)
     try:
         with transaction.atomic():
-            if kind == SyncRun.Kind.SYNC and not _may_apply(integration):
+            if kind == SyncRun.Kind.SYNC and not may_apply(integration):
                 kind = SyncRun.Kind.PREVIEW
             run = SyncRun.objects.create(
                 integration=integration,
