@@ -42,7 +42,7 @@ class _Strict(BaseModel):
 class TableEntry(_Strict):
     """What the manifest says about one table; `last_id` is the highest that was ever given."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}\Z")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     columns: dict[str, str]
     rows: int
     size: int

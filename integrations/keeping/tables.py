@@ -160,7 +160,7 @@ class Codec:
             for row in Permission.objects.all()
         }
         self._names = {"content_type": types, "permission": permissions}
-        self._ids = {
+        self._ids: dict[str, dict[Any, int]] = {
             kind: {name: pk for pk, name in names.items()} for kind, names in self._names.items()
         }
 
@@ -190,14 +190,15 @@ class Codec:
     def _reader(self, kind: str) -> Callable[[Any], Any]:
         if kind in self._ids:
             return self._ids[kind].get
-        return {
+        readers: dict[str, Callable[[Any], Any]] = {
             "day": str,
             "moment": _read_moment,
             "json": json.dumps,
             "uuid": _read_uuid,
-            "bytes": _read_bytes,
-            "sealed": _read_bytes,
-        }.get(kind, _unchanged)
+            "bytes": read_bytes,
+            "sealed": read_bytes,
+        }
+        return readers.get(kind, _unchanged)
 
 
 def _as_text(value: Any) -> str:
@@ -218,7 +219,8 @@ def _read_uuid(value: str) -> str:
     return value if connection.vendor == "postgresql" else uuid.UUID(value).hex
 
 
-def _read_bytes(value: str) -> bytes:
+def read_bytes(value: str) -> bytes:
+    """Bytes, or a secret as it is sealed, from what a line holds."""
     return base64.b64decode(value)
 
 
