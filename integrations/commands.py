@@ -15,6 +15,7 @@ from django.db import Error
 from integrations.errors import (
     AlreadyRunning,
     DefinitionInvalid,
+    InstallationPaused,
     IntegrationsError,
     NotReady,
     did_you_mean,
@@ -60,7 +61,7 @@ def exit_of(run: SyncRun) -> Exit:
 
 def exit_of_error(error: IntegrationsError) -> Exit:
     """The code for a run that never began."""
-    if isinstance(error, AlreadyRunning):
+    if isinstance(error, AlreadyRunning | InstallationPaused):
         return Exit.HELD
     return Exit.WRONG if isinstance(error, NotReady | DefinitionInvalid) else Exit.FAILED
 

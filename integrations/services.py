@@ -23,6 +23,7 @@ from integrations.errors import (
     UnknownTransform,
     VendorError,
 )
+from integrations.installation import check_may_begin
 from integrations.manifest_load import Load
 from integrations.models import (
     Credentials,
@@ -371,6 +372,7 @@ def queue_run(
     """
     if kind == SyncRun.Kind.SYNC and integration.state == Integration.State.DRAFT:
         raise NotReady([Problem("state", "Launch the integration before running it.")])
+    check_may_begin(kind)
     problems = problems_before_launch(integration)
     if problems:
         raise NotReady(problems)
