@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -40,7 +40,8 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
     """Do a queued run here and now; gives it back ended, also when it failed, or parked.
 
     `on_progress(step, done, total or None)` is called at each batch. Raises AlreadyRunning when it
-    is not in the queue any more, LeaseLost when another process took it over.
+    is not in the queue any more, LeaseLost when another process took it over, and the errors of a
+    database that went away: then the run is left as it is, and taken up when its lease ran out.
     """
     lease = claim(run_id)
     # Joined rows are read with every column: the secrets are not to come along (M-34).
@@ -53,7 +54,7 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
         try:
             work = _prepare(run, lease, on_progress)
             _work_through(work)
-        except LeaseLost:
+        except (LeaseLost, OperationalError, InterfaceError):
             raise
         except IntegrationsError as error:
             _park_or_fail(lease, error)
