@@ -33,6 +33,8 @@ class Access:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     base_url: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    # Whether these are a row: then its pace is kept there, for all processes.
+    is_row: bool = False
 
 
 class Signer(AuthBase):

@@ -9,16 +9,17 @@ from typing import Any, Self
 from integrations import templates
 from integrations.answers import Answer, RawAnswer
 from integrations.auth import Access
-from integrations.errors import AskPerson, TemplateError, VendorError
-from integrations.limits import limiter_for
+from integrations.errors import AskPerson, TemplateError, TryLater, VendorError
+from integrations.limits import Pacing, PauseTooLong, limiter_for
 from integrations.listing import Listing, Page, Watch
 from integrations.manifest_load import Load, Single
 from integrations.manifest_parts import Request
+from integrations.pace import shared_limiter_for
 from integrations.pagination import read_pages, read_single
 from integrations.paths import MISSING, first_of
 from integrations.registry import Vendor
 from integrations.transport import Transport
-from integrations.verdicts import LONGEST_WAIT, MAX_TRIES, may_retry, wait_before
+from integrations.verdicts import LONGEST_WAIT, MAX_TRIES, may_retry, wait_before, where_to_look
 
 OnWait = Callable[[float, str], None]
 _TOLD_FROM = 1.0  # shorter waits are not worth telling
@@ -60,7 +61,8 @@ class VendorClient:
         self._sleep = sleep
         self._on_wait = on_wait
         self._transport = Transport(self.vendor, access, inputs=self.inputs, now=now)
-        self._limiter = limiter_for(access.credentials_id, self.vendor.manifest.rate)
+        find_limiter = shared_limiter_for if access.is_row else limiter_for
+        self._limiter: Pacing = find_limiter(access.credentials_id, self.vendor.manifest.rate)
         self._watch: Watch | None = None
         self._requests = 0
 
@@ -238,24 +240,40 @@ class VendorClient:
         tries = MAX_TRIES if may_repeat else 1
         attempt = 1
         while True:
-            self._limiter.take(self._pause)
+            self._keep_the_pace()
             self._requests += 1
             outcome = self._transport.exchange(method, path, params, headers, body)
             if isinstance(outcome, RawAnswer):
                 return outcome
             asked = outcome.retry_after
             too_long = asked is not None and asked > LONGEST_WAIT
+            if asked is not None and too_long:
+                self._limiter.pause(asked)  # for every process with these credentials
             if attempt >= tries or not may_retry(outcome) or too_long:
                 # Raised outside of any `except`: the texts of libraries hold URLs, and a URL a key.
                 raise outcome
             attempt += 1
             self._wait(wait_before(attempt, asked), outcome)
 
+    def _keep_the_pace(self) -> None:
+        try:
+            self._limiter.take(self._pause)
+        except PauseTooLong as problem:
+            seconds = problem.seconds
+        else:
+            return
+        raise TryLater(
+            "rate_limited",
+            f"{self.vendor.label} has asked for a pause of {seconds / 60:,.0f} more minutes, so "
+            f"nothing was sent. {where_to_look(self.access)}",
+            retry_after=seconds,
+        )
+
     def _wait(self, seconds: float, error: VendorError) -> None:
         if self._on_wait is not None:
             self._on_wait(seconds, error.message)
         if error.retry_after is not None or error.code == "rate_limited":
-            self._limiter.pause(seconds)  # for every thread with these credentials
+            self._limiter.pause(seconds)  # for every process with these credentials
         else:
             self._sleep(seconds)
 

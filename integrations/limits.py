@@ -1,13 +1,32 @@
-"""Pacing of calls per credentials, shared by all threads of this process."""
+"""Pacing of calls per credentials: the arithmetic, shared by all threads of this process."""
 
 import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from integrations.manifest_parts import Rate
 
 _SHARE = 0.97
+
+
+class PauseTooLong(Exception):
+    """The vendor asked all of us for a pause that is too long to sit and wait; `seconds` of it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"a pause of {seconds:.0f} s")
+        self.seconds = seconds
+
+
+class Pacing(Protocol):
+    """What paces the calls of one set of credentials."""
+
+    def take(self, sleep: Callable[[float], None] = time.sleep) -> float:
+        """Wait for a slot; give the seconds that were waited. Raises PauseTooLong."""
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody through for so long."""
 
 
 class Limiter:
@@ -22,7 +41,7 @@ class Limiter:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets = [
-            _Bucket(calls, seconds)
+            Bucket(calls, seconds)
             for calls, seconds in ((rate.per_second, 1.0), (rate.per_minute, 60.0))
             if calls
         ]
@@ -55,20 +74,26 @@ class Limiter:
             self._not_before = max(self._not_before, self._clock() + seconds)
 
 
-class _Bucket:
-    """A token bucket as one number: the time at which it would be full again."""
+class Bucket:
+    """A token bucket as one number: the time at which it would be full again.
 
-    def __init__(self, calls: float, seconds: float) -> None:
-        paced = calls * _SHARE
-        self._interval = seconds / paced
-        self._burst = max(calls - math.floor(paced), 1.0)
+    `room` is how many seconds of it may be taken in one go. Without `calls` it never holds anybody
+    back.
+    """
+
+    def __init__(self, calls: float | None, seconds: float) -> None:
+        paced = calls * _SHARE if calls else math.inf
+        self.per_second = paced / seconds
+        self.interval = seconds / paced
+        burst = max(calls - math.floor(paced), 1.0) if calls else 1.0
+        self.room = burst * self.interval
         self._full_at = -math.inf
 
     def next_slot(self, now: float) -> float:
-        return max(now, self._full_at - (self._burst - 1) * self._interval)
+        return max(now, self._full_at - (self.room - self.interval))
 
     def take(self, at: float) -> None:
-        self._full_at = max(self._full_at, at) + self._interval
+        self._full_at = max(self._full_at, at) + self.interval
 
 
 _LIMITERS: dict[tuple[int, Rate], Limiter] = {}

@@ -53,6 +53,7 @@ def access_for(credentials: Credentials) -> Access:
         secrets=open_sealed(credentials),
         base_url=credentials.base_url or None,
         overrides=credentials.overrides,
+        is_row=True,
     )
 
 

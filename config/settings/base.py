@@ -119,7 +119,7 @@ else:
 
 # https://docs.celeryq.dev/en/stable/userguide/configuration.html (M-31: it carries, rows hold)
 QUEUE_DIR = DATA_DIR / "queue"
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or "filesystem://"
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or "filesystem://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
     "socket_connect_timeout": 1.0,
     "socket_timeout": 5.0,

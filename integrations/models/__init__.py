@@ -3,6 +3,7 @@
 from .credentials import Credentials, GlobalVariable
 from .integration import FieldMapping, Integration
 from .links import LinkState, RecordLink
+from .pace import Pace
 from .runs import PlannedChange, RecordIssue, StagedRecord, SyncRun
 from .work import DueSlot, Installation, Notification, WorkingProcess
 
@@ -15,6 +16,7 @@ __all__ = [
     "Integration",
     "LinkState",
     "Notification",
+    "Pace",
     "PlannedChange",
     "RecordIssue",
     "RecordLink",
