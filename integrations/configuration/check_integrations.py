@@ -8,6 +8,7 @@ from typing import Any
 
 from integrations import templates
 from integrations.configuration.check_mappings import check_mappings
+from integrations.configuration.check_safety import check_removals, check_schedule
 from integrations.configuration.problems import Path, Problems
 from integrations.configuration.schema import CredentialsPart, IntegrationPart
 from integrations.configuration.world import Wanted, World
@@ -66,6 +67,8 @@ def check_integration(wish: Wish, around: Surroundings, problems: Problems) -> l
     _check_kept(wish, problems)
     _check_names(wish, around, vendor, problems)
     inputs = _check_inputs(wish, around, vendor, problems)
+    check_schedule(wish, problems)
+    check_removals(wish, around.world, problems)
     _check_filters(wish, {name: field.type for name, field in load.fields.items()}, problems)
     remarks = check_mappings(wish, load, around.targets, around.world.roles, problems)
     if wanted["state"] != Integration.State.DRAFT:

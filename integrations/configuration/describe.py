@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.configuration.schema import CredentialsPart, FieldPart, IntegrationPart, Part
+from integrations.errors import ScheduleInvalid
 from integrations.models import Credentials, FieldMapping, Integration
+from integrations.schedules import as_data, read_schedule
 from people.models import CustomField
 
 _MAPPING_KEYS = ("source", "constant", "transform", "target", "sync_key", "policy")
@@ -51,6 +53,14 @@ def describe_integration(integration: Integration) -> dict[str, Any]:
         "mappings": [describe_mapping(mapping) for mapping in integration.mappings.all()],
         "missing_users": integration.missing_users,
         "missing_people": integration.missing_people,
+        "limits": {
+            key: value
+            for key in ("removals_percent", "removals_count")
+            if (value := getattr(integration, key)) is not None
+        },
+        "protected": integration.protected,
+        "notify": integration.notify,
+        "schedule": integration.schedule,
         "state": integration.state,
     }
 
@@ -74,11 +84,23 @@ def said(part: Part) -> dict[str, Any]:
     given = {key: value for key, value in part.given().items() if key not in _NEVER_DESCRIBED}
     if isinstance(part, IntegrationPart) and "mappings" in given:
         given["mappings"] = [_short(mapping.model_dump()) for mapping in part.mappings]
+    if isinstance(part, IntegrationPart) and part.limits is not None:
+        given["limits"] = part.limits.given()
+    if isinstance(part, IntegrationPart) and part.schedule:
+        given["schedule"] = _whole(part.schedule)
     if isinstance(part, CredentialsPart):
         given |= {key: given[key] or None for key in ("tenant", "base_url") if key in given}
         if "groups" in given:
             given["groups"] = sorted(set(part.groups))
     return given
+
+
+def _whole(schedule: dict[str, Any]) -> dict[str, Any]:
+    """The schedule with its zone, as it is stored; what cannot be read stays for the check."""
+    try:
+        return as_data(read_schedule(schedule))
+    except ScheduleInvalid:
+        return schedule
 
 
 def _short(mapping: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from integrations.secrets import open_sealed
 
 SECTION_OF = {object_: section for section, object_ in OBJECTS.items()}
 # Values of these are told key by key.
-_BY_KEY = frozenset({"settings", "inputs", "overrides"})
+_BY_KEY = frozenset({"settings", "inputs", "overrides", "limits"})
 
 
 @dataclass(frozen=True)

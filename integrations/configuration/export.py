@@ -42,7 +42,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def export_text() -> str:
-    """The whole file; applying it to the same database changes nothing. About twelve queries."""
+    """The whole file; applying it to the same database changes nothing. About thirteen queries."""
     sections = _sections(read_world())
     return _HEAD + "".join(_dump(name, content) for name, content in sections)
 

@@ -15,9 +15,7 @@ from integrations.errors import ConfigurationRefused, FileProblem, did_you_mean
 # What later versions bring: refused, never ignored. A key that holds nothing asks for nothing.
 _LATER_KEYS: dict[str, frozenset[str]] = {
     "": frozenset({"workflows"}),
-    "integrations": frozenset(
-        {"schedule", "limits", "protected", "notify", "source", "blocklist", "blank_status"}
-    ),
+    "integrations": frozenset({"source", "blocklist", "blank_status"}),
 }
 _LATER_VALUES: dict[str, dict[str, frozenset[str]]] = {
     "credentials": {"type": frozenset({"oauth2"}), "stored": frozenset({"reference"})},

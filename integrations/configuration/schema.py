@@ -127,6 +127,13 @@ class MappingPart(Part):
     policy: Literal["always", "when_filled", "on_create"] = "always"
 
 
+class LimitsPart(Part):
+    """What lowers the limits of removals for one integration; what is left out lowers nothing."""
+
+    removals_percent: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    removals_count: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
+
+
 class IntegrationPart(Part):
     """One load of one vendor."""
 
@@ -145,6 +152,10 @@ class IntegrationPart(Part):
     mappings: list[MappingPart] = []
     missing_users: Literal["deactivate", "leave"] = "deactivate"
     missing_people: Literal["deactivate", "leave"] = "leave"
+    limits: LimitsPart | None = None
+    protected: list[Text] = []
+    notify: list[Text] = []
+    schedule: dict[str, Any] = {}
     state: Literal["draft", "active", "paused"] = "draft"
 
 
@@ -166,4 +177,5 @@ PARTS: dict[str, type[Part]] = {
     "credentials": CredentialsPart,
     "integrations": IntegrationPart,
     "integrations.mappings": MappingPart,
+    "integrations.limits": LimitsPart,
 }

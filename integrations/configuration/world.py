@@ -23,7 +23,7 @@ from integrations.configuration.schema import (
     IntegrationPart,
     Part,
 )
-from integrations.models import Credentials, GlobalVariable, Integration
+from integrations.models import Credentials, GlobalVariable, Installation, Integration
 from people.errors import FieldInvalid
 from people.fields import field_key
 from people.models import CustomField, PersonRole
@@ -67,10 +67,11 @@ class World:
     groups: Mapping[str, Group]
     roles: frozenset[str]
     targets: Mapping[str, Target]
+    installation: Installation
 
 
 def read_world() -> World:
-    """Read everything that a configuration file can name. About twelve queries."""
+    """Read everything that a configuration file can name. About thirteen queries."""
     integrations = Integration.objects.select_related("application", "credentials", "run_as").defer(
         "credentials__sealed"
     )
@@ -86,6 +87,7 @@ def read_world() -> World:
         groups={group.name: group for group in Group.objects.all()},
         roles=frozenset(PersonRole.objects.values_list("name", flat=True)),
         targets=mapping_targets(),
+        installation=Installation.objects.first() or Installation(),
     )
 
 

@@ -18,6 +18,7 @@ from integrations.configuration.world import Wanted
 from integrations.errors import NotReady
 from integrations.models import Credentials, FieldMapping, GlobalVariable, Integration
 from integrations.secrets import seal
+from integrations.timetable import assign_schedule
 from people.fields import change_field, make_field
 from people.models import CustomField
 from saas.models import Application
@@ -116,8 +117,14 @@ def write_integration(wish: Wanted[IntegrationPart, Integration], author: Author
         "filters",
         "missing_users",
         "missing_people",
+        "protected",
+        "notify",
     ):
         setattr(row, key, wanted[key])
+    limits = wanted["limits"] or {}
+    row.removals_percent = limits.get("removals_percent")
+    row.removals_count = limits.get("removals_count")
+    assign_schedule(row, wanted["schedule"], now=timezone.now())
     if wanted["application"] is not None:
         row.application = Application.objects.get_or_create(name=wanted["application"])[0]
     elif row.state == Integration.State.DRAFT:

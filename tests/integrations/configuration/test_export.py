@@ -129,7 +129,7 @@ def test_an_export_takes_the_same_queries_however_much_there_is(
     everything: str, django_assert_max_num_queries: Any
 ):
     del everything
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         export_text()
 
 

@@ -249,10 +249,8 @@ def test_a_mistake_is_refused_naming_line_and_key(old: str, new: str, at: str, s
         (AHA.replace("stored: sealed", "stored: reference"), "credentials[0].stored"),
         (AHA.replace("installation: cloud", "installation: local"), "integrations[0].installation"),
         (AHA.replace("load: users", "load: provisioning"), "integrations[0].load"),
-        (AHA + "    limits: {removals_percent: 5}\n", "integrations[0].limits"),
-        (AHA + "    protected: [ceo@example.com]\n", "integrations[0].protected"),
-        (AHA + "    notify: [it@example.com]\n", "integrations[0].notify"),
-        (AHA + "    schedule: {every: day, at: '06:00'}\n", "integrations[0].schedule"),
+        (AHA + "    source: BambooHR employees\n", "integrations[0].source"),
+        (AHA + "    blocklist: [Contractor]\n", "integrations[0].blocklist"),
     ],
 )
 def test_what_a_later_version_brings_is_refused_and_never_ignored(text: str, at: str):
@@ -262,7 +260,7 @@ def test_what_a_later_version_brings_is_refused_and_never_ignored(text: str, at:
 
 
 def test_keys_of_later_versions_that_hold_nothing_ask_for_nothing():
-    apply(AHA + "    limits: {}\n    protected: []\n    notify: null\n    schedule:\n")
+    apply(AHA + "    source: null\n    blocklist: []\n    blank_status:\n")
 
     assert Integration.objects.get().state == "active"
 
