@@ -31,6 +31,7 @@ from integrations.presence import (
     forget_old_processes,
     show_presence,
 )
+from integrations.slots import make_due_runs
 from integrations.sync.lease import due_runs
 from integrations.worker import free_lost_runs
 
@@ -62,7 +63,7 @@ def waiting_runs(_now: datetime) -> tuple[int, datetime | None]:
 
 
 # What becomes due, in the order in which it is looked at; each commits by itself.
-STEPS: tuple[Step, ...] = (_free, _forget, note_lost_claims, queue_expiry_notices)
+STEPS: tuple[Step, ...] = (_free, make_due_runs, _forget, note_lost_claims, queue_expiry_notices)
 # What a worker would do: how many pieces, and since when the oldest waits.
 SOURCES: tuple[Source, ...] = (waiting_runs, waiting_mails)
 
