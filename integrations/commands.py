@@ -18,6 +18,7 @@ from integrations.errors import (
     InstallationPaused,
     IntegrationsError,
     NotReady,
+    UndoRefused,
     did_you_mean,
 )
 from integrations.models import SyncRun
@@ -63,7 +64,9 @@ def exit_of_error(error: IntegrationsError) -> Exit:
     """The code for a run that never began."""
     if isinstance(error, AlreadyRunning | InstallationPaused):
         return Exit.HELD
-    return Exit.WRONG if isinstance(error, NotReady | DefinitionInvalid) else Exit.FAILED
+    return (
+        Exit.WRONG if isinstance(error, NotReady | DefinitionInvalid | UndoRefused) else Exit.FAILED
+    )
 
 
 class Command(BaseCommand):

@@ -11,6 +11,7 @@ IntegrationsError
 ├── NotReady                 a person completes the integration; `problems`, each with its field
 │   └── InstallationPaused   somebody looks at previews and says go first
 ├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
+├── UndoRefused              nothing, or mend it otherwise: the run cannot be undone
 ├── CannotSettle             a person decides otherwise about an issue
 ├── LeaseLost                stop: another process works on this run now
 ├── RecordRefused            skip this record
@@ -164,6 +165,10 @@ class AlreadyRunning(IntegrationsError):
         which = f" (run {run_id})" if run_id else ""
         super().__init__(f'"{name}" is already running or queued{which}; wait until it has ended.')
         self.run_id = run_id
+
+
+class UndoRefused(IntegrationsError):
+    """A run cannot be undone; the message says why."""
 
 
 class CannotSettle(IntegrationsError):

@@ -111,7 +111,7 @@ def _apply_key_moves(work: Work, writing: Writing, planned: QuerySet[PlannedChan
         clear_columns(Person, ["email_key", "username_key"], [row["target_id"] for row in rows])
         for start in range(0, len(rows), BATCH):
             _write_batch(work, writing, rows[start : start + BATCH])
-        _restore_keys(rows)
+        restore_keys(rows)
 
 
 def _find_moved(rows: Sequence[PlanRow]) -> dict[int, str]:
@@ -123,7 +123,7 @@ def _find_moved(rows: Sequence[PlanRow]) -> dict[int, str]:
     return moved
 
 
-def _restore_keys(rows: Sequence[PlanRow]) -> None:
+def restore_keys(rows: Sequence[PlanRow]) -> None:
     """Give people their keys back whose row was left out because it had moved. Two queries."""
     from people.identity import email_key, username_key
 

@@ -29,6 +29,7 @@ from integrations.sync.park import asked_pause, park
 from integrations.sync.plan import make_plan
 from integrations.sync.resume import resume
 from integrations.sync.stage import fetch_and_stage
+from integrations.sync.undo import undo_run
 from integrations.sync.work import MappedField, Progress, Work
 from people.models import Event, PersonRole
 from people.queries import mapping_targets
@@ -52,8 +53,10 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
     )
     with heartbeat(lease), _without_cycle_search():
         try:
-            work = _prepare(run, lease, on_progress)
-            _work_through(work)
+            if run.kind == SyncRun.Kind.UNDO:
+                _finish(undo_run(run, lease, on_progress))
+            else:
+                _work_through(_prepare(run, lease, on_progress))
         except (LeaseLost, OperationalError, InterfaceError):
             raise
         except IntegrationsError as error:
