@@ -13,8 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Credentials, GlobalVariable, Integration, SyncRun
+from integrations.outbox import undelivered
 from integrations.overview import (
     count_open_issues,
+    find_trouble,
     last_runs,
     removals_waiting,
     step_of_draft,
@@ -60,7 +62,7 @@ class Step:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the index page what this user may see. At most eleven queries, whatever there is."""
+    """Add to the index page what this user may see. At most twelve queries, whatever there is."""
     may = request.user.has_perm
     cards: list[Card] = []
     if may("people.view_person"):
@@ -119,7 +121,12 @@ def _attention(
     may = request.user.has_perm
     for row in integrations:
         run = newest.get(row.pk)
-        if run is not None and run.state == SyncRun.State.FAILED:
+        trouble = find_trouble(row, [run])
+        if trouble is not None:
+            link = reverse("admin:integrations_integration_change", args=(row.pk,))
+            text = f"{row}: {trouble.text[0].lower()}{trouble.text[1:]}"
+            yield Attention(text, trouble.advice, link, trouble.kind)
+        elif run is not None and run.state == SyncRun.State.FAILED:
             link = reverse("admin:integrations_syncrun_change", args=(run.pk,))
             when = moment(run.finished_at)
             yield Attention(
@@ -141,6 +148,13 @@ def _attention(
         "The vendors no longer list them; nobody is removed yet.",
         reverse("admin:integrations_syncrun_changelist"),
     )
+    if may("integrations.view_notification"):
+        yield from _waiting(
+            undelivered().order_by()[:_MOST_COUNTED].count(),
+            "mail could not be delivered|mails could not be delivered",
+            "Tried in vain, perhaps sent, or nobody to send it to.",
+            reverse("admin:integrations_notification_changelist"),
+        )
     if may("integrations.view_credentials"):
         yield from _credentials()
 

@@ -48,9 +48,11 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Configuration": (
         Entry("Credentials", "key", "integrations.Credentials", within="Security"),
         Entry("Global Settings", "tune", "integrations.GlobalVariable", within="General"),
+        Entry("Limits and notices", "rule", "integrations.Installation", within="Global Settings"),
         Entry("Integrations", "sync_alt", "integrations.Integration"),
         Entry("Runs", "play_circle", "integrations.SyncRun"),
         Entry("Issues", "report", "integrations.RecordIssue"),
+        Entry("Notifications", "mail", "integrations.Notification"),
     ),
     "Access": (
         Entry("Users", "person", "auth.User"),

@@ -16,6 +16,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.services import FieldOwner
+from integrations.show import moment
 
 # Runs whose issues say how things stand: they read the listing, and for everybody.
 _JUDGED_STATES = (SyncRun.State.DONE, SyncRun.State.PARTIAL, SyncRun.State.HELD)
@@ -133,6 +134,41 @@ def moves(before: Mapping[str, FieldClaims], after: Mapping[str, FieldClaims]) -
             continue
         moved.append(Move(field, was.owner.name, now.owner.name if now else ""))
     return moved
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An integration that cannot connect; `kind` is `warn` before the error state, then `bad`."""
+
+    badge: str
+    text: str
+    advice: str
+    kind: str
+
+
+def find_trouble(integration: Integration, runs: Iterable[SyncRun | None]) -> Trouble | None:
+    """Say since when it cannot connect; `runs` are its last ones, newest first. No query."""
+    if not integration.failed_connections and integration.error_since is None:
+        return None
+    failed = (run for run in runs if run and run.state == SyncRun.State.FAILED)
+    last = next(failed, None)
+    reason = f"The last one said: {last.error_message} " if last else ""
+    if integration.error_since is not None:
+        return Trouble(
+            "In error",
+            f"In error since {moment(integration.error_since)}: three runs in a row could not "
+            "connect.",
+            f"{reason}Mend the credentials, or wait: its schedule goes on, and the first run that "
+            "connects ends this.",
+            "bad",
+        )
+    number = integration.failed_connections
+    return Trouble(
+        "Did not connect",
+        "The last run could not connect." if number == 1 else "Two runs could not connect.",
+        f"{reason}Three in a row put it into error state.",
+        "warn",
+    )
 
 
 def removals_waiting() -> QuerySet[PlannedChange]:

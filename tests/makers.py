@@ -15,6 +15,7 @@ from integrations.models import (
     FieldMapping,
     GlobalVariable,
     Integration,
+    Notification,
     PlannedChange,
     RecordIssue,
     SyncRun,
@@ -195,3 +196,17 @@ def make_issue(run: SyncRun, **fields: Any) -> RecordIssue:
         **fields,
     }
     return RecordIssue.objects.create(run=run, **values)
+
+
+def make_notification(**fields: Any) -> Notification:
+    """A mail that waits to be sent to one address."""
+    number = next(_number)
+    values = {
+        "kind": Notification.Kind.FAILED,
+        "episode": f"failed:{number}",
+        "subject": f"[Rolecall] Mail {number}",
+        "body": "A run failed.",
+        "recipients": ["it@example.com"],
+        **fields,
+    }
+    return Notification.objects.create(**values)

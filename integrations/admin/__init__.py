@@ -1,5 +1,21 @@
 """The admin of Configuration; being imported here is being registered."""
 
-from integrations.admin import credentials, integration, issues, runs, variables
+from integrations.admin import (
+    credentials,
+    installation,
+    integration,
+    issues,
+    notifications,
+    runs,
+    variables,
+)
 
-__all__ = ["credentials", "integration", "issues", "runs", "variables"]
+__all__ = [
+    "credentials",
+    "installation",
+    "integration",
+    "issues",
+    "notifications",
+    "runs",
+    "variables",
+]

@@ -27,13 +27,14 @@ from integrations.forms.integration import INPUT, IntegrationForm, integration_f
 from integrations.models import FieldMapping, Integration
 from integrations.overview import (
     field_claims,
+    find_trouble,
     last_runs,
     moves,
     step_of_draft,
     with_counts,
 )
 from integrations.registry import get_vendor, vendors
-from integrations.show import show_value, since, state_badge
+from integrations.show import badge, show_value, since, state_badge
 from people.admin_tools import SafeQueryMixin, per_request_cache
 from people.queries import mapping_targets
 from saas.models import Application
@@ -92,7 +93,13 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, row: Integration) -> SafeString:
-        return state_badge(row)
+        trouble = find_trouble(row, ())
+        shown = state_badge(row)
+        if trouble is None:
+            return shown
+        return format_html(
+            '{} <span title="{}">{}</span>', shown, trouble.text, badge(trouble.badge, trouble.kind)
+        )
 
     @admin.display(description="Last run")
     def last_run(self, row: Any) -> SafeString | str:

@@ -21,7 +21,9 @@ from integrations.drafts import make_draft
 from integrations.errors import AlreadyRunning, IntegrationsError, NotReady
 from integrations.forms.people_field import PeopleFieldForm
 from integrations.forms.rename import RenameForm
+from integrations.mails import misses_failures
 from integrations.models import FieldMapping, Integration, SyncRun
+from integrations.overview import find_trouble
 from integrations.registry import get_vendor, vendors
 from people.admin_tools import per_request_cache
 from people.errors import FieldInvalid
@@ -190,6 +192,7 @@ class IntegrationPages(_Base):
         mapped = list(row.mappings.values_list("target", flat=True))
         return {
             "problems": services.problems_before_launch(row),
+            "trouble": find_trouble(row, [run for run in runs if run.kind == SyncRun.Kind.SYNC]),
             "is_draft": draft,
             "load": load,
             "vendor": get_vendor(row.vendor),
@@ -229,6 +232,16 @@ class IntegrationPages(_Base):
                 request,
                 "It came to own fields of another integration, so this is a preview. Look at its "
                 "plan; the next Run now writes.",
+            )
+        if run.kind == SyncRun.Kind.SYNC and misses_failures(row):
+            link = reverse("admin:integrations_installation_changelist")
+            messages.warning(
+                request,
+                format_html(
+                    "Nobody is told by mail if a run fails, so failures may be missed. Name who is "
+                    'told, here or under <a href="{}">Limits and notices</a>.',
+                    link,
+                ),
             )
         word = "preview" if run.kind == SyncRun.Kind.PREVIEW else "run"
         messages.success(request, f"The {word} is queued and begins within seconds.")

@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from integrations.models import Installation
 from people.models import CustomField, Department, Event, PersonRole
 from tests import makers
 
@@ -108,6 +109,7 @@ def make_world() -> World:
         changes={"title": ["Clerk", "Head"], "salary": ["91234.56", "98765.43"]},
         note="note with 98765.43",
     )
+    mail = makers.make_notification(integration=integration, run=run)
     rows: dict[str, Any] = {
         "people_person": person.pk,
         "people_department": Department.objects.create(name="Nobody's", name_key="nobody's").pk,
@@ -121,6 +123,8 @@ def make_world() -> World:
         "integrations_integration": integration.pk,
         "integrations_syncrun": run.pk,
         "integrations_recordissue": issue.pk,
+        "integrations_notification": mail.pk,
+        "integrations_installation": Installation.the().pk,
         "auth_user": User.objects.order_by("pk").values_list("pk", flat=True)[0],
         "auth_group": Group.objects.create(name="Guests").pk,
     }

@@ -52,9 +52,11 @@ def test_the_side_bar_of_an_it_admin_has_every_section(it_admin: User) -> None:
     assert shown["Configuration"] == [
         "Security › Credentials",
         "General › Global Settings",
+        "Global Settings › Limits and notices",
         "Integrations",
         "Runs",
         "Issues",
+        "Notifications",
     ]
     assert shown["Access"] == ["Users", "Groups"]
     assert "SaaS" in shown["Software"]
@@ -66,7 +68,13 @@ def test_the_side_bar_hides_what_a_user_may_not_open(hr_viewer: User, auditor: U
 
     assert "Configuration" not in hr
     assert "Access" not in hr
-    assert audits["Configuration"] == ["Integrations", "Runs", "Issues"]
+    assert audits["Configuration"] == [
+        "Global Settings › Limits and notices",
+        "Integrations",
+        "Runs",
+        "Issues",
+        "Notifications",
+    ]
 
 
 def test_each_entry_of_the_side_bar_opens(it_admin: User, hr_viewer: User, auditor: User) -> None:
@@ -177,7 +185,7 @@ def test_the_first_page_asks_as_much_for_a_large_company_as_for_a_small_one(
         make_person()
     client.get("/admin/")
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         client.get("/admin/")
 
 

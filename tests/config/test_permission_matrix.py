@@ -34,6 +34,8 @@ MAY_READ = {
     "integrations_integration": AUDIT,
     "integrations_syncrun": AUDIT,
     "integrations_recordissue": AUDIT,
+    "integrations_notification": AUDIT,
+    "integrations_installation": AUDIT,
     "integrations_credentials": ADMINS,
     "integrations_globalvariable": ADMINS,
     "auth_user": ADMINS,
@@ -46,6 +48,7 @@ READ_ONLY = {
     "saas_saasuser",
     "integrations_syncrun",
     "integrations_recordissue",
+    "integrations_notification",
 }
 READ_ACTIONS = {"changelist", "change", "history"}
 WRITE_ACTIONS = {"add", "delete"}
@@ -71,6 +74,10 @@ OTHER_PAGES = {
     "integrations_integration_add_field": ADMINS,
     "integrations_integration_rename_account": ADMINS,
     "integrations_recordissue_settle": ADMINS,
+    "integrations_notification_send_again": ADMINS,
+    # There is one row, always.
+    "integrations_installation_add": NOBODY,
+    "integrations_installation_delete": NOBODY,
     "integrations_syncrun_plan": AUDIT,
     "integrations_syncrun_log": AUDIT,
     "integrations_syncrun_progress": AUDIT,
