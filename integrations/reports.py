@@ -37,6 +37,8 @@ def run_as_json(run: SyncRun, *, with_plan: bool = False) -> dict[str, Any]:
         "held": None,
         "error": None,
     }
+    if run.kind == SyncRun.Kind.UNDO:
+        report["undoes"] = run.undoes_id
     if run.error_code or run.error_message:
         report["error"] = {"code": run.error_code, "message": run.error_message}
     if with_plan:

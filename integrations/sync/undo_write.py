@@ -17,7 +17,7 @@ from saas.role_history import RolesBack, take_roles_back
 from saas.services import SaaSUserChange, apply_saas_users
 
 Action, State = PlannedChange.Action, PlannedChange.State
-_COUNTED = {
+COUNTED: dict[str, str] = {
     Action.UPDATE: "updated",
     Action.UNLINK: "updated",
     Action.REACTIVATE: "reactivated",
@@ -166,7 +166,7 @@ def _store(work: Work, rows: Sequence[UndoRow], moved: dict[int, str]) -> None:
     stored = []
     for row in rows:
         effect = row.effect
-        state, reason = State.APPLIED, _reason(row)
+        state, reason = State.APPLIED, reason_of(row)
         if effect.target_id in moved:
             state, reason = State.MOVED, moved[effect.target_id]
             told.append(Issue(effect.external_id, effect.key, "moved", reason))
@@ -198,10 +198,11 @@ def _store(work: Work, rows: Sequence[UndoRow], moved: dict[int, str]) -> None:
 
 def _count(work: Work, row: UndoRow) -> None:
     counts = work.counts["people" if row.effect.object == "person" else "saas_users"]
-    counts[_COUNTED[Action(row.action)]] += 1
+    counts[COUNTED[row.action]] += 1
 
 
-def _reason(row: UndoRow) -> str:
+def reason_of(row: UndoRow) -> str:
+    """Why a record is taken out or stays, for its row of the plan; empty when all comes back."""
     if "" in row.left:
         return f"It stays: {row.left['']}."
     if not row.left:
