@@ -130,6 +130,8 @@ class RoleRule(Strict):
     rows: tuple[RoleRows, ...]
     otherwise: str
     primary: tuple[str, ...] = ()
+    # Of these an application keeps at least one (M-15): the last is never removed.
+    administrators: tuple[str, ...] = ()
     source: str
 
 

@@ -30,6 +30,7 @@ _WORDS = {
     "unauthorized": "did not accept the credentials",
     "forbidden": "does not allow this to the credentials",
     "not_found": "has nothing at this address",
+    "html": "answered with a web page",
     "rate_limited": "asks to be called less often",
     "server_error": "has a fault of its own",
     "timeout": "took too long to answer",
@@ -107,6 +108,8 @@ def judge(
     if rule is None and _GOOD <= status < _REDIRECT:
         return None
     code = (rule.code if rule and rule.code else None) or _code_for(status, rule)
+    if code == "not_found" and "html" in answer.content_type:
+        code = "html"  # some page's "not found", not the vendor's word about a record (M-11)
     then = rule.then if rule else ("retry" if status in _RETRIED else "ask")
     kind = TryLater if code == "server_error" else _KINDS[then]
     hint = f"{rule.hint} " if rule and rule.hint else ""

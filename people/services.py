@@ -469,7 +469,7 @@ def _complete_earlier(
             run_id=writing.run_id, object=kind_of_object, object_id__among=[e[0] for e in events]
         ).values_list("pk", "object_id", "kind", "changes")
     }
-    rows, fresh, void = [], [], []
+    rows, fresh, void, removals = [], [], [], []
     for event in events:
         object_id, kind, text, _note = event
         if object_id not in earlier:
@@ -484,7 +484,10 @@ def _complete_earlier(
             rows.append((pk, kept, orjson.dumps(changes).decode()))
         else:
             void.append(pk)
+        if kind == Event.Kind.ARCHIVE:
+            removals.append((pk, writing.guarded, writing.approved_by))
     update_rows(Event, ["kind", "changes"], rows)
+    update_rows(Event, ["guarded", "approved_by"], removals)
     if void:
         Event.objects.filter(pk__among=void).delete()
     return fresh

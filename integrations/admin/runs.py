@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from integrations.admin.filters import IntegrationFilter
 from integrations.admin.run_log import read_log
 from integrations.admin.run_plan import read_plan, shown_totals
+from integrations.admin.run_undo import RunUndo
 from integrations.admin.unseen import unseen_fields, veil_issues
 from integrations.mending import mend_of
 from integrations.models import PlannedChange, SyncRun
@@ -35,11 +36,12 @@ _STEPS = {
     "stage": "Reading the vendor's listing",
     "plan": "Comparing with people and SaaS users",
     "apply": "Writing people and SaaS users",
+    "undo": "Writing back what the run wrote",
 }
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
+class SyncRunAdmin(RunUndo, SafeQueryMixin, ModelAdmin):
     """Runs are read, never changed by hand. All pages of one ask as much, whatever its size."""
 
     list_display = (
@@ -122,6 +124,7 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
                 wrap(self.progress_view),
                 name="integrations_syncrun_progress",
             ),
+            path("<path:object_id>/undo/", wrap(self.undo_view), name="integrations_syncrun_undo"),
             *super().get_urls(),
         ]
 
@@ -132,7 +135,7 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The run: how far it is or how it ended, counts, removals that wait. Six queries."""
+        """The run: how far it is or how it ended, counts, removals that wait. Ten queries."""
         run = self._run(request, object_id)
         waiting = PlannedChange.objects.filter(run=run, state=PlannedChange.State.REMOVAL)
         context = {
@@ -144,9 +147,10 @@ class SyncRunAdmin(SafeQueryMixin, ModelAdmin):
             "listed": run.listing.get("records") or run.counts.get("seen", 0),
             "mend": mend_of(run),
             "removals": waiting[:_SHOWN_REMOVALS],
-            "removal_count": run.counts.get("removals_not_applied") or 0,
+            "removal_count": run.counts.get("held") or 0,
             "totals": shown_totals(plan_totals(run)),
             "may_run": request.user.has_perm("integrations.run_integration"),
+            **self.undo_context(request, run),
             **(extra_context or {}),
         }
         return self._page(request, run, "run", context)

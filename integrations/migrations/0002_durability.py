@@ -7,295 +7,589 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('integrations', '0001_initial'),
+        ("integrations", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DueSlot',
+            name="DueSlot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner', models.CharField(max_length=60)),
-                ('local_date', models.DateField(null=True)),
-                ('instant', models.DateTimeField(help_text='When it was due.')),
-                ('state', models.CharField(choices=[('started', 'Started'), ('skipped', 'Skipped'), ('missed', 'Missed')], max_length=8)),
-                ('catch_up', models.BooleanField(default=False, help_text='It was started late, after a pause.')),
-                ('note', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner", models.CharField(max_length=60)),
+                ("local_date", models.DateField(null=True)),
+                ("instant", models.DateTimeField(help_text="When it was due.")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("started", "Started"),
+                            ("skipped", "Skipped"),
+                            ("missed", "Missed"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "catch_up",
+                    models.BooleanField(
+                        default=False, help_text="It was started late, after a pause."
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['-instant', '-id'],
+                "ordering": ["-instant", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Installation',
+            name="Installation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('removals_percent', models.PositiveSmallIntegerField(default=10, help_text="In 24 hours at most this share of the active people is deactivated without a person's approval, or the number below if that is more.", validators=[django.core.validators.MaxValueValidator(100)], verbose_name='removals of people, percent')),
-                ('removals_count', models.PositiveIntegerField(default=5, help_text='Never more than a third of the people, so that small companies are safe too.', verbose_name='removals of people, number')),
-                ('notify', models.JSONField(blank=True, default=list, help_text='E-mail addresses that are told of failed and held runs where the integration names none.')),
-                ('keep_plans_days', models.PositiveSmallIntegerField(default=30, help_text='How long the old and new values of an applied plan are kept. As long, the run can be undone.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('warn_before_expiry_days', models.PositiveSmallIntegerField(default=14, help_text='How long before credentials expire you are told.')),
-                ('paused_at', models.DateTimeField(editable=False, null=True)),
-                ('paused_because', models.CharField(blank=True, editable=False, max_length=300)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "removals_percent",
+                    models.PositiveSmallIntegerField(
+                        default=10,
+                        help_text="In 24 hours at most this share of the active people is deactivated without a person's approval, or the number below if that is more.",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                        verbose_name="removals of people, percent",
+                    ),
+                ),
+                (
+                    "removals_count",
+                    models.PositiveIntegerField(
+                        default=5,
+                        help_text="Never more than a third of the people, so that small companies are safe too.",
+                        verbose_name="removals of people, number",
+                    ),
+                ),
+                (
+                    "notify",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="E-mail addresses that are told of failed and held runs where the integration names none.",
+                    ),
+                ),
+                (
+                    "keep_plans_days",
+                    models.PositiveSmallIntegerField(
+                        default=30,
+                        help_text="How long the old and new values of an applied plan are kept. As long, the run can be undone.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "warn_before_expiry_days",
+                    models.PositiveSmallIntegerField(
+                        default=14, help_text="How long before credentials expire you are told."
+                    ),
+                ),
+                ("paused_at", models.DateTimeField(editable=False, null=True)),
+                ("paused_because", models.CharField(blank=True, editable=False, max_length=300)),
             ],
             options={
-                'verbose_name': 'limits and notices',
-                'verbose_name_plural': 'limits and notices',
-                'permissions': [('resume_installation', 'Can let a paused installation go on')],
+                "verbose_name": "limits and notices",
+                "verbose_name_plural": "limits and notices",
+                "permissions": [("resume_installation", "Can let a paused installation go on")],
             },
         ),
         migrations.CreateModel(
-            name='Notification',
+            name="Notification",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('failed', 'A run failed'), ('held', 'Removals are held'), ('error_state', 'No connection, three times in a row'), ('expires', 'Credentials are about to expire')], max_length=12)),
-                ('episode', models.CharField(max_length=200, unique=True)),
-                ('subject', models.CharField(max_length=200)),
-                ('body', models.TextField()),
-                ('recipients', models.JSONField(default=list)),
-                ('state', models.CharField(choices=[('queued', 'Waits to be sent'), ('sending', 'Is being sent'), ('sent', 'Sent'), ('unknown', 'Perhaps sent: the process was killed while it sent'), ('nobody', 'Nobody to send it to')], default='queued', max_length=8)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_try_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('claimed_at', models.DateTimeField(null=True)),
-                ('error', models.CharField(blank=True, help_text='Why the last try failed.', max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('sent_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("failed", "A run failed"),
+                            ("held", "Removals are held"),
+                            ("error_state", "No connection, three times in a row"),
+                            ("expires", "Credentials are about to expire"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("episode", models.CharField(max_length=200, unique=True)),
+                ("subject", models.CharField(max_length=200)),
+                ("body", models.TextField()),
+                ("recipients", models.JSONField(default=list)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waits to be sent"),
+                            ("sending", "Is being sent"),
+                            ("sent", "Sent"),
+                            ("unknown", "Perhaps sent: the process was killed while it sent"),
+                            ("nobody", "Nobody to send it to"),
+                        ],
+                        default="queued",
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("next_try_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("claimed_at", models.DateTimeField(null=True)),
+                (
+                    "error",
+                    models.CharField(
+                        blank=True, help_text="Why the last try failed.", max_length=300
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("sent_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='WorkingProcess',
+            name="WorkingProcess",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='Host and process number.', max_length=200, unique=True)),
-                ('kind', models.CharField(choices=[('tick', 'Tick'), ('worker', 'Worker')], max_length=6)),
-                ('slots', models.PositiveSmallIntegerField(default=0, help_text='Pieces of work at a time.')),
-                ('busy', models.PositiveSmallIntegerField(default=0)),
-                ('note', models.CharField(blank=True, help_text='What hinders it, if anything.', max_length=300)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('seen_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Host and process number.", max_length=200, unique=True
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("tick", "Tick"), ("worker", "Worker")], max_length=6
+                    ),
+                ),
+                (
+                    "slots",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="Pieces of work at a time."
+                    ),
+                ),
+                ("busy", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True, help_text="What hinders it, if anything.", max_length=300
+                    ),
+                ),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("seen_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'verbose_name_plural': 'working processes',
-                'ordering': ['kind', 'name'],
+                "verbose_name_plural": "working processes",
+                "ordering": ["kind", "name"],
             },
         ),
         migrations.AlterModelOptions(
-            name='plannedchange',
-            options={'ordering': ['id'], 'permissions': [('approve_plannedchange', 'Can approve and reject held removals')]},
+            name="plannedchange",
+            options={
+                "ordering": ["id"],
+                "permissions": [("approve_plannedchange", "Can approve and reject held removals")],
+            },
         ),
         migrations.AlterModelOptions(
-            name='syncrun',
-            options={'ordering': ['-id'], 'permissions': [('undo_syncrun', 'Can undo runs')], 'verbose_name': 'run'},
+            name="syncrun",
+            options={
+                "ordering": ["-id"],
+                "permissions": [("undo_syncrun", "Can undo runs")],
+                "verbose_name": "run",
+            },
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='error_since',
-            field=models.DateTimeField(editable=False, help_text='In error state since the third of them.', null=True),
+            model_name="historicalintegration",
+            name="error_since",
+            field=models.DateTimeField(
+                editable=False, help_text="In error state since the third of them.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='failed_connections',
-            field=models.PositiveSmallIntegerField(default=0, editable=False, help_text='Runs in a row that could not connect (M-32).'),
+            model_name="historicalintegration",
+            name="failed_connections",
+            field=models.PositiveSmallIntegerField(
+                default=0, editable=False, help_text="Runs in a row that could not connect (M-32)."
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='notify',
-            field=models.JSONField(blank=True, default=list, help_text='Who is told by e-mail of failed and held runs.'),
+            model_name="historicalintegration",
+            name="notify",
+            field=models.JSONField(
+                blank=True, default=list, help_text="Who is told by e-mail of failed and held runs."
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='protected',
-            field=models.JSONField(blank=True, default=list, help_text='E-mails or ids of people and accounts that are never removed.'),
+            model_name="historicalintegration",
+            name="protected",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="E-mails or ids of people and accounts that are never removed.",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='removals_count',
-            field=models.PositiveIntegerField(blank=True, help_text='Lowers the number likewise.', null=True),
+            model_name="historicalintegration",
+            name="removals_count",
+            field=models.PositiveIntegerField(
+                blank=True, help_text="Lowers the number likewise.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='removals_percent',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='Lowers the share of people or accounts that may be deactivated in 24 hours without approval. It cannot raise the limit of the application or of Global Settings.', null=True, validators=[django.core.validators.MaxValueValidator(100)]),
+            model_name="historicalintegration",
+            name="removals_percent",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="Lowers the share of people or accounts that may be deactivated in 24 hours without approval. It cannot raise the limit of the application or of Global Settings.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(100)],
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='schedule',
-            field=models.JSONField(blank=True, default=dict, help_text='When it runs by itself; empty: only when asked.'),
+            model_name="historicalintegration",
+            name="schedule",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text="When it runs by itself; empty: only when asked.",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalintegration',
-            name='schedule_since',
-            field=models.DateTimeField(editable=False, help_text='Slots before this moment are not caught up.', null=True),
+            model_name="historicalintegration",
+            name="schedule_since",
+            field=models.DateTimeField(
+                editable=False, help_text="Slots before this moment are not caught up.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='error_since',
-            field=models.DateTimeField(editable=False, help_text='In error state since the third of them.', null=True),
+            model_name="integration",
+            name="error_since",
+            field=models.DateTimeField(
+                editable=False, help_text="In error state since the third of them.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='failed_connections',
-            field=models.PositiveSmallIntegerField(default=0, editable=False, help_text='Runs in a row that could not connect (M-32).'),
+            model_name="integration",
+            name="failed_connections",
+            field=models.PositiveSmallIntegerField(
+                default=0, editable=False, help_text="Runs in a row that could not connect (M-32)."
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='notify',
-            field=models.JSONField(blank=True, default=list, help_text='Who is told by e-mail of failed and held runs.'),
+            model_name="integration",
+            name="notify",
+            field=models.JSONField(
+                blank=True, default=list, help_text="Who is told by e-mail of failed and held runs."
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='protected',
-            field=models.JSONField(blank=True, default=list, help_text='E-mails or ids of people and accounts that are never removed.'),
+            model_name="integration",
+            name="protected",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="E-mails or ids of people and accounts that are never removed.",
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='removals_count',
-            field=models.PositiveIntegerField(blank=True, help_text='Lowers the number likewise.', null=True),
+            model_name="integration",
+            name="removals_count",
+            field=models.PositiveIntegerField(
+                blank=True, help_text="Lowers the number likewise.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='removals_percent',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='Lowers the share of people or accounts that may be deactivated in 24 hours without approval. It cannot raise the limit of the application or of Global Settings.', null=True, validators=[django.core.validators.MaxValueValidator(100)]),
+            model_name="integration",
+            name="removals_percent",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="Lowers the share of people or accounts that may be deactivated in 24 hours without approval. It cannot raise the limit of the application or of Global Settings.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(100)],
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='schedule',
-            field=models.JSONField(blank=True, default=dict, help_text='When it runs by itself; empty: only when asked.'),
+            model_name="integration",
+            name="schedule",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text="When it runs by itself; empty: only when asked.",
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='schedule_since',
-            field=models.DateTimeField(editable=False, help_text='Slots before this moment are not caught up.', null=True),
+            model_name="integration",
+            name="schedule_since",
+            field=models.DateTimeField(
+                editable=False, help_text="Slots before this moment are not caught up.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='linkstate',
-            name='missing_on',
-            field=models.DateField(help_text='The day of the first complete listing that lacks it, while it does.', null=True),
+            model_name="linkstate",
+            name="missing_on",
+            field=models.DateField(
+                help_text="The day of the first complete listing that lacks it, while it does.",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='plannedchange',
-            name='absent',
-            field=models.BooleanField(db_default=False, help_text='A removal because the listing lacks it: needs proof (M-11).'),
+            model_name="plannedchange",
+            name="absent",
+            field=models.BooleanField(
+                db_default=False,
+                help_text="A removal because the listing lacks it: needs proof (M-11).",
+            ),
         ),
         migrations.AddField(
-            model_name='plannedchange',
-            name='applied_in',
-            field=models.BigIntegerField(help_text='The run that applied it, where that is another one.', null=True),
+            model_name="plannedchange",
+            name="applied_in",
+            field=models.BigIntegerField(
+                help_text="The run that applied it, where that is another one.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='plannedchange',
-            name='decided_at',
+            model_name="plannedchange",
+            name="decided_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='plannedchange',
-            name='decided_by',
-            field=models.CharField(blank=True, db_default='', help_text='Who approved or rejected.', max_length=200),
+            model_name="plannedchange",
+            name="decided_by",
+            field=models.CharField(
+                blank=True, db_default="", help_text="Who approved or rejected.", max_length=200
+            ),
         ),
         migrations.AddField(
-            model_name='plannedchange',
-            name='seconded_by',
-            field=models.CharField(blank=True, db_default='', help_text='The second person.', max_length=200),
+            model_name="plannedchange",
+            name="seconded_by",
+            field=models.CharField(
+                blank=True, db_default="", help_text="The second person.", max_length=200
+            ),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='due_at',
-            field=models.DateTimeField(help_text='A queued run is not begun before: the vendor asked for it.', null=True),
+            model_name="syncrun",
+            name="held_because",
+            field=models.CharField(
+                blank=True, help_text="Which limit held its removals.", max_length=500
+            ),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='held_in',
-            field=models.ForeignKey(help_text='The later run in whose plan its held removals wait now (M-14).', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.syncrun'),
+            model_name="syncrun",
+            name="due_at",
+            field=models.DateTimeField(
+                help_text="A queued run is not begun before: the vendor asked for it.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='undoes',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='undone_by', to='integrations.syncrun'),
+            model_name="syncrun",
+            name="held_in",
+            field=models.ForeignKey(
+                help_text="The later run in whose plan its held removals wait now (M-14).",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="integrations.syncrun",
+            ),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='worker',
-            field=models.CharField(blank=True, help_text='The process that works on it.', max_length=200),
+            model_name="syncrun",
+            name="undoes",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="undone_by",
+                to="integrations.syncrun",
+            ),
+        ),
+        migrations.AddField(
+            model_name="syncrun",
+            name="worker",
+            field=models.CharField(
+                blank=True, help_text="The process that works on it.", max_length=200
+            ),
         ),
         migrations.AlterField(
-            model_name='plannedchange',
-            name='state',
-            field=models.CharField(choices=[('planned', 'Planned'), ('applied', 'Applied'), ('moved', 'Left out: the record changed meanwhile'), ('removal', 'Removal, to be judged'), ('held', 'Held: waits for approval'), ('rejected', 'Rejected'), ('replaced', 'Held no longer: the removal changed'), ('gone', 'Held no longer: not true any more'), ('skipped', 'Skipped')], default='planned', max_length=12),
+            model_name="plannedchange",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("planned", "Planned"),
+                    ("applied", "Applied"),
+                    ("moved", "Left out: the record changed meanwhile"),
+                    ("removal", "Removal, to be judged"),
+                    ("held", "Held: waits for approval"),
+                    ("rejected", "Rejected"),
+                    ("replaced", "Held no longer: the removal changed"),
+                    ("gone", "Held no longer: not true any more"),
+                    ("skipped", "Skipped"),
+                ],
+                default="planned",
+                max_length=12,
+            ),
         ),
         migrations.AlterField(
-            model_name='plannedchange',
-            name='action',
-            field=models.CharField(choices=[('create', 'Create'), ('update', 'Update'), ('deactivate', 'Deactivate'), ('reactivate', 'Reactivate'), ('link', 'Link'), ('skip', 'Skip'), ('remove', 'Take out again'), ('unlink', 'Take the link back')], max_length=10),
+            model_name="plannedchange",
+            name="action",
+            field=models.CharField(
+                choices=[
+                    ("create", "Create"),
+                    ("update", "Update"),
+                    ("deactivate", "Deactivate"),
+                    ("reactivate", "Reactivate"),
+                    ("link", "Link"),
+                    ("skip", "Skip"),
+                    ("remove", "Take out again"),
+                    ("unlink", "Take the link back"),
+                ],
+                max_length=10,
+            ),
         ),
         migrations.RemoveConstraint(
-            model_name='plannedchange',
-            name='planned_action_is_known',
+            model_name="plannedchange",
+            name="planned_action_is_known",
         ),
         migrations.AddConstraint(
-            model_name='plannedchange',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['create', 'update', 'deactivate', 'reactivate', 'link', 'skip', 'remove', 'unlink'])), name='planned_action_is_known'),
+            model_name="plannedchange",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "action__in",
+                        [
+                            "create",
+                            "update",
+                            "deactivate",
+                            "reactivate",
+                            "link",
+                            "skip",
+                            "remove",
+                            "unlink",
+                        ],
+                    )
+                ),
+                name="planned_action_is_known",
+            ),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='values_dropped_at',
-            field=models.DateTimeField(help_text='When the old and new values of its plan were dropped (M-13).', null=True),
+            model_name="syncrun",
+            name="values_dropped_at",
+            field=models.DateTimeField(
+                help_text="When the old and new values of its plan were dropped (M-13).", null=True
+            ),
         ),
         migrations.AlterField(
-            model_name='syncrun',
-            name='kind',
-            field=models.CharField(choices=[('sync', 'Sync'), ('preview', 'Preview'), ('removals', 'Approved removals'), ('undo', 'Undo')], default='sync', max_length=10),
+            model_name="syncrun",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("sync", "Sync"),
+                    ("preview", "Preview"),
+                    ("removals", "Approved removals"),
+                    ("undo", "Undo"),
+                ],
+                default="sync",
+                max_length=10,
+            ),
         ),
         migrations.AddIndex(
-            model_name='plannedchange',
-            index=models.Index(condition=models.Q(('state__in', ['held', 'rejected'])), fields=['run'], name='plan_rows_that_were_held'),
+            model_name="plannedchange",
+            index=models.Index(
+                condition=models.Q(("state__in", ["held", "rejected"])),
+                fields=["run"],
+                name="plan_rows_that_were_held",
+            ),
         ),
         migrations.AddIndex(
-            model_name='plannedchange',
-            index=models.Index(condition=models.Q(('applied_in__isnull', False)), fields=['applied_in'], name='plan_by_run_that_applied'),
+            model_name="plannedchange",
+            index=models.Index(
+                condition=models.Q(("applied_in__isnull", False)),
+                fields=["applied_in"],
+                name="plan_by_run_that_applied",
+            ),
         ),
         migrations.AddField(
-            model_name='dueslot',
-            name='run',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='slots', to='integrations.syncrun'),
+            model_name="dueslot",
+            name="run",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="slots",
+                to="integrations.syncrun",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='installation',
-            constraint=models.CheckConstraint(condition=models.Q(('pk', 1)), name='there_is_one_installation'),
+            model_name="installation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("pk", 1)), name="there_is_one_installation"
+            ),
         ),
         migrations.AddField(
-            model_name='notification',
-            name='integration',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='notifications', to='integrations.integration'),
+            model_name="notification",
+            name="integration",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="notifications",
+                to="integrations.integration",
+            ),
         ),
         migrations.AddField(
-            model_name='notification',
-            name='run',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='notifications', to='integrations.syncrun'),
+            model_name="notification",
+            name="run",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="notifications",
+                to="integrations.syncrun",
+            ),
         ),
         migrations.AddIndex(
-            model_name='dueslot',
-            index=models.Index(fields=['owner', '-instant'], name='slot_by_owner'),
+            model_name="dueslot",
+            index=models.Index(fields=["owner", "-instant"], name="slot_by_owner"),
         ),
         migrations.AddConstraint(
-            model_name='dueslot',
-            constraint=models.UniqueConstraint(condition=models.Q(('local_date__isnull', False)), fields=('owner', 'local_date'), name='one_slot_per_local_date'),
+            model_name="dueslot",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("local_date__isnull", False)),
+                fields=("owner", "local_date"),
+                name="one_slot_per_local_date",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dueslot',
-            constraint=models.UniqueConstraint(condition=models.Q(('local_date__isnull', True)), fields=('owner', 'instant'), name='one_slot_per_instant'),
+            model_name="dueslot",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("local_date__isnull", True)),
+                fields=("owner", "instant"),
+                name="one_slot_per_instant",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dueslot',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['started', 'skipped', 'missed'])), name='slot_state_is_known'),
+            model_name="dueslot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["started", "skipped", "missed"])),
+                name="slot_state_is_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(fields=['state', 'next_try_at'], name='notification_by_state'),
+            model_name="notification",
+            index=models.Index(fields=["state", "next_try_at"], name="notification_by_state"),
         ),
     ]

@@ -68,6 +68,9 @@ class SyncRun(models.Model):
         related_name="+",
         help_text="The later run in whose plan its held removals wait now (M-14).",
     )
+    held_because = models.CharField(
+        max_length=500, blank=True, help_text="Which limit held its removals."
+    )
     due_at = models.DateTimeField(
         null=True, help_text="A queued run is not begun before: the vendor asked for it."
     )

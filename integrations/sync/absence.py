@@ -1,19 +1,20 @@
-"""Records that a complete listing no longer holds: their removals are listed, not applied yet."""
+"""Records that a complete listing no longer holds become removals, to be judged (M-10, M-11)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 from django.db import connection, transaction
+from django.utils import timezone
 
-from integrations.models import Integration, PlannedChange
+from integrations.models import Integration, LinkState, PlannedChange
 from integrations.sync.plan import COLUMNS
 from integrations.sync.work import Work
 from people.bulk import insert_rows
 from people.models import Person
-from saas.models import SaaSUser
+from saas.models import SaaSUser, SaaSUserRole
 
 _ABSENT = """
     SELECT l.id, l.external_id, p.id, p.email, p.status, u.id, u.email, u.status
@@ -35,10 +36,12 @@ _STILL_LISTED = """
     SELECT c.target_id FROM integrations_plannedchange c
     WHERE c.run_id = %(run)s AND c.object = 'person' AND c.state = 'planned'
 """
+_COLUMNS = (*COLUMNS, "absent")
+_LEAVES = {"status": [Person.Status.ACTIVE.value, Person.Status.DEACTIVATED.value]}
 
 
 def plan_removals(work: Work) -> None:
-    """List what is absent as removals that are not applied (M-10, M-11). Three statements.
+    """List what is absent as removals to be judged. Five statements at most.
 
     Nothing is judged absent when the listing is not complete, or when the run is about one person.
     Raises LeaseLost.
@@ -58,15 +61,39 @@ def plan_removals(work: Work) -> None:
         if any(one[2] is not None for one in absent) and work.is_source_of_truth:
             cursor.execute(_STILL_LISTED, parameters)
             listed = {row[0] for row in cursor.fetchall()}
-    rows = [row for one in absent for row in _rows(work, one, listed)]
-    if rows:
-        with transaction.atomic():
-            work.show("plan", len(rows), None)
-            insert_rows(PlannedChange, COLUMNS, rows)
-    work.counts["removals_not_applied"] += len(rows)
+    if not absent:
+        return
+    roles = _roles_now([one[5] for one in absent if one[7] == SaaSUser.Status.ACTIVE])
+    rows = [row for one in absent for row in _rows(work, one, listed, roles)]
+    with transaction.atomic():
+        work.show("plan", len(rows), None)
+        insert_rows(PlannedChange, _COLUMNS, rows)
+        if not work.preview:
+            LinkState.objects.filter(
+                integration=work.integration.pk,
+                link__among=[one[0] for one in absent],
+                missing_on=None,
+            ).update(missing_on=timezone.localdate(work.now))
 
 
-def _rows(work: Work, absent: tuple[Any, ...], listed: set[int]) -> Iterator[tuple[Any, ...]]:
+def _roles_now(users: Sequence[int]) -> dict[int, list[dict[str, str]]]:
+    """Roles that the removal would end (M-29). One query, none without users."""
+    held: dict[int, list[dict[str, str]]] = {}
+    if users:
+        rows = SaaSUserRole.objects.filter(saas_user__among=users, valid_to=None)
+        for user, role, scope_id, scope in rows.order_by("saas_user", "rank", "pk").values_list(
+            "saas_user", "role", "scope_id", "scope"
+        ):
+            held.setdefault(user, []).append({"role": role, "scope_id": scope_id, "scope": scope})
+    return held
+
+
+def _rows(
+    work: Work,
+    absent: tuple[Any, ...],
+    listed: set[int],
+    roles: Mapping[int, list[dict[str, str]]],
+) -> Iterator[tuple[Any, ...]]:
     link, external_id, person, email, person_status, user, user_email, user_status = absent
     leave = Integration.Missing.LEAVE
     if (
@@ -75,7 +102,10 @@ def _rows(work: Work, absent: tuple[Any, ...], listed: set[int]) -> Iterator[tup
         and work.writes_users
         and work.integration.missing_users != leave
     ):
-        yield _row(work, "saas_user", link, external_id, user, user_email)
+        changes: dict[str, Any] = {**_LEAVES}
+        if user in roles:
+            changes["roles"] = [roles[user], []]
+        yield _row(work, "saas_user", link, external_id, user, user_email, changes)
     if (
         person is not None
         and person_status == Person.Status.ACTIVE
@@ -83,13 +113,18 @@ def _rows(work: Work, absent: tuple[Any, ...], listed: set[int]) -> Iterator[tup
         and work.is_source_of_truth
         and work.integration.missing_people != leave
     ):
-        yield _row(work, "person", link, external_id, person, email)
+        yield _row(work, "person", link, external_id, person, email, _LEAVES)
 
 
 def _row(
-    work: Work, kind: str, link: int, external_id: str, target: int, email: str
+    work: Work,
+    kind: str,
+    link: int,
+    external_id: str,
+    target: int,
+    email: str,
+    changes: Mapping[str, Any],
 ) -> tuple[Any, ...]:
-    change = {"status": [Person.Status.ACTIVE.value, Person.Status.DEACTIVATED.value]}
     return (
         work.run.pk,
         kind,
@@ -101,6 +136,7 @@ def _row(
         target,
         "",
         f"{work.vendor.label} no longer lists it.",
-        orjson.dumps(change).decode(),
+        orjson.dumps(changes).decode(),
         False,
+        True,
     )

@@ -164,8 +164,8 @@ def _uncount(work: Work, rows: QuerySet[PlannedChange]) -> None:
     """Take rows out of the counts: a preview counts what is planned, a sync what is applied."""
     for row in rows.values("object", "external_id", "action", "state", "changes"):
         if row["state"] == State.REMOVAL:
-            work.counts["removals_not_applied"] -= 1
-        elif row["action"] == Action.LINK:
+            continue  # it is counted when it is applied
+        if row["action"] == Action.LINK:
             work.count("person", row["external_id"], "unchanged", by=-1)
         elif work.preview:
             count_row(work, row, by=-1, with_roles=True)

@@ -6,7 +6,6 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -17,16 +16,18 @@ from integrations import services
 from integrations.client import VendorClient
 from integrations.errors import IntegrationsError, LeaseLost, VendorError
 from integrations.mapping import Constants, Mapper, MappingRow
-from integrations.models import FieldMapping, Integration, StagedRecord, SyncRun
+from integrations.models import FieldMapping, Integration, SyncRun
 from integrations.registry import get_vendor
 from integrations.rules import Context, compile_rules
 from integrations.sync.absence import plan_removals
 from integrations.sync.apply import apply_plan
 from integrations.sync.contest import settle_contests
+from integrations.sync.ending import end_run, fail_run
 from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.managers import leave_managers_who_do_not_come
 from integrations.sync.park import asked_pause, park
 from integrations.sync.plan import make_plan
+from integrations.sync.removals import expect, preview_removals, remove, remove_approved
 from integrations.sync.resume import resume
 from integrations.sync.stage import fetch_and_stage
 from integrations.sync.undo import undo_run
@@ -63,7 +64,7 @@ def execute(run_id: int, *, on_progress: Progress | None = None) -> SyncRun:
             _park_or_fail(lease, error)
         except Exception:
             logger.exception("Run %s of %s failed", run_id, run.name)
-            _fail(
+            fail_run(
                 lease,
                 "internal",
                 "Rolecall met an error of its own; what it had done is kept. The log of the "
@@ -142,17 +143,30 @@ def _work_through(work: Work) -> None:
     _same_tenant(work, inputs)
     assert work.integration.credentials is not None  # noqa: S101 - a problem before launch
     access = services.access_for(work.integration.credentials)
+    resume(work)
     with VendorClient(work.vendor, access, inputs=inputs) as client:
-        resume(work)
+        if work.run.kind == SyncRun.Kind.REMOVALS:
+            work.complete = True  # nothing was listed that could be lacking
+            remove_approved(work, client)
+        else:
+            _sync(work, client, inputs)
+    _finish(work)
+
+
+def _sync(work: Work, client: VendorClient, inputs: dict[str, str]) -> None:
+    """The rooms that a record walks through; deactivations come last (M-14)."""
     fetch_and_stage(work, client, _mapper(work, inputs))
+    expect(work)
     make_plan(work)
     settle_contests(work)
     leave_managers_who_do_not_come(work)
     plan_removals(work)
-    if not work.preview:
-        apply_plan(work)
-        _write_sync_times(work)
-    _finish(work)
+    if work.preview:
+        preview_removals(work)
+        return
+    apply_plan(work)
+    _write_sync_times(work)
+    remove(work, client)
 
 
 def _same_tenant(work: Work, inputs: dict[str, str]) -> None:
@@ -220,11 +234,13 @@ def _write_sync_times(work: Work) -> None:
 
 
 def _finish(work: Work) -> None:
-    """End the run: partial when some records have issues or the listing was not complete."""
+    """End the run: held, else partial when records have issues or the listing has gaps."""
     state = SyncRun.State.DONE
-    if work.counts["issues"] or not work.complete:
+    if work.counts["held"]:
+        state = SyncRun.State.HELD
+    elif work.counts["issues"] or not work.complete:
         state = SyncRun.State.PARTIAL
-    _end(work.lease, state, counts=work.counts, warnings=work.warnings)
+    end_run(work.lease, state, counts=work.counts, warnings=work.warnings)
 
 
 def _park_or_fail(lease: Lease, error: IntegrationsError) -> None:
@@ -232,15 +248,7 @@ def _park_or_fail(lease: Lease, error: IntegrationsError) -> None:
     if isinstance(error, VendorError) and pause is not None:
         park(lease, error, pause)
         return
-    _fail(lease, error.code if isinstance(error, VendorError) else "not_ready", str(error))
-
-
-def _fail(lease: Lease, code: str, message: str) -> None:
-    _end(lease, SyncRun.State.FAILED, error_code=code[:50], error_message=message)
-
-
-def _end(lease: Lease, state: str, **fields: Any) -> None:
-    now: datetime = timezone.now()
-    with transaction.atomic():
-        lease.write(state=state, finished_at=now, events_released_at=now, step="", **fields)
-        StagedRecord.objects.filter(run=lease.run_id).delete()
+    if isinstance(error, VendorError):
+        fail_run(lease, error.code, str(error), status=error.status)
+    else:
+        fail_run(lease, "not_ready", str(error))

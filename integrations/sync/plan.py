@@ -342,9 +342,8 @@ def _why_updated(person: PersonPlan, row: Mapping[str, Any], work: Work) -> str:
 def _removal(
     one: Staged, reason: str, target: int, link_id: int | None, work: Work, plan: Plan
 ) -> None:
-    """A removal is listed, not applied: the guard that may apply it comes later (M-11, M-15)."""
+    """A removal is only listed here; it is judged when all else is applied (M-14, M-15)."""
     work.look_again.add(one.external_id)
-    work.counts["removals_not_applied"] += 1
     plan.rows.append(
         Row(
             "person",

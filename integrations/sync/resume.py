@@ -9,10 +9,13 @@ from django.db import transaction
 
 from integrations.models import PlannedChange, RecordIssue
 from integrations.sync.plan import count_row
+from integrations.sync.removals import count_removal, is_removal, removals_of
 from integrations.sync.work import BATCH, Work
 
 Action, State = PlannedChange.Action, PlannedChange.State
-_COLUMNS = ("id", "object", "external_id", "action", "changes")
+_COLUMNS = ("id", "object", "external_id", "action", "changes", "absent")
+# Held rows are no part of an attempt: they wait for a person, with what was decided on them.
+_KEPT = (State.APPLIED, State.HELD, State.REJECTED)
 
 
 def resume(work: Work) -> None:
@@ -27,7 +30,8 @@ def resume(work: Work) -> None:
     with transaction.atomic():
         work.show("start", 0, None)
         rows = PlannedChange.objects.filter(run=work.run.pk)
-        rows.exclude(state=State.APPLIED).delete()
+        rows.exclude(state__in=_KEPT).delete()
+        rows = rows.filter(state=State.APPLIED)
         RecordIssue.objects.filter(run=work.run.pk).delete()
         # Whoever still lacks a manager differs from the listing, and so is planned again.
         rows.update(manager_ref="")
@@ -35,7 +39,15 @@ def resume(work: Work) -> None:
     while batch := list(rows.filter(pk__gt=after).order_by("pk").values(*_COLUMNS)[:BATCH]):
         after = batch[-1]["id"]
         for row in batch:
-            _count(work, row)
+            if not is_removal(row):
+                _count(work, row)
+    for kind, external_id, absent, changes in removals_of(work.run.pk).values_list(
+        "object", "external_id", "absent", "changes"
+    ):
+        count_removal(work, kind, changes)
+        if not absent:  # the record is listed, and known to have been dealt with
+            work.done_before.add((kind, external_id))
+            work.look_again.add(external_id)
 
 
 def _count(work: Work, row: Mapping[str, Any]) -> None:

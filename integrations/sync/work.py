@@ -30,7 +30,6 @@ def new_counts() -> dict[str, Any]:
         "roles": {"added": 0, "ended": 0},
         "issues": 0,
         "held": 0,
-        "removals_not_applied": 0,
     }
 
 

@@ -274,7 +274,7 @@ def test_the_error_log_holds_issues_and_what_was_left_out(admin_page: Client) ->
 
 
 def test_removals_are_listed_and_said_to_be_not_applied(admin_page: Client) -> None:
-    run = make_run(make_integration(), counts=make_counts() | {"removals_not_applied": 1})
+    run = make_run(make_integration(), counts=make_counts() | {"held": 1})
     make_change(
         run,
         action="deactivate",

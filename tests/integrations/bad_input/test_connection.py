@@ -227,7 +227,7 @@ def test_pages_that_came_before_a_page_fails_are_applied_and_nobody_is_removed(a
 
     assert (run.state, run.error_code) == ("partial", "")
     assert run.counts["seen"] == run.counts["people"]["created"] == 20
-    assert run.counts["removals_not_applied"] == 0
+    assert run.counts["people"]["deactivated"] == 0
     assert not run.listing["complete"]
     broke_off = next(one for one in run.listing["problems"] if "broke off" in one)
     assert "after 20 records" in broke_off
@@ -247,5 +247,5 @@ def test_known_people_on_pages_that_did_not_come_are_left_as_they_are(aha: World
     run = aha.sync()
 
     assert run.state == "partial"
-    assert run.counts["removals_not_applied"] == 0
+    assert run.counts["people"]["deactivated"] == 0
     assert snapshot() == before

@@ -210,7 +210,7 @@ def test_a_status_word_that_nobody_knows_removes_nobody(bamboohr: World) -> None
 
     assert run.state == "partial"
     assert run.counts["issues"] == 30
-    assert run.counts["removals_not_applied"] == 0
+    assert run.counts["people"]["deactivated"] == 0
     assert snapshot() == before
 
 

@@ -49,7 +49,6 @@ def test_a_sync_ends_with_0_and_one_json_object(run: Any, company: Sandbox):
         "roles",
         "issues",
         "held",
-        "removals_not_applied",
     }
     assert told["id"] == SyncRun.objects.get().pk
 

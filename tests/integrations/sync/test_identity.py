@@ -104,7 +104,8 @@ def test_inputs_that_lead_to_another_account_fail_the_run_and_nobody_is_absent(
 def test_absence_is_judged_per_integration(world: World) -> None:
     """M-1: a second integration misses only what it has itself seen."""
     ann = world.open_account("Ann")
-    world.open_account("Bob")
+    for name in ("Bob", "Cal", "Dan"):
+        world.open_account(name)
     first, second = world.integration("aha"), world.integration("aha")
     sync(first)
     world.aha.remove(ann)

@@ -21,6 +21,7 @@ from django.utils import timezone
 from integrations import services
 from integrations.errors import LeaseLost
 from integrations.models import Integration, RecordLink, SyncRun
+from integrations.models.pace import Pace
 from integrations.sandbox.server import Sandbox
 from integrations.sync import execute
 from integrations.worker import free_lost_runs
@@ -247,6 +248,7 @@ def everything() -> str:
         list(model._default_manager.order_by("pk").values_list())
         for app in ("people", "saas", "integrations")
         for model in apps.get_app_config(app).get_models()
+        if model is not Pace  # a call that was on its way is counted, whoever makes it
     ]
     return orjson.dumps(rows, default=str).decode()
 

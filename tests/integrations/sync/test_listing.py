@@ -20,6 +20,7 @@ from .worlds import (
     World,
     account,
     emails,
+    events_of,
     issues,
     person,
     plan,
@@ -157,7 +158,7 @@ def test_a_filter_never_hides_a_leaver(world: World) -> None:
     found = person("ann@acme.example")
     assert removals(run) == [("person", "ann@acme.example")]
     assert found.deactivation_date == dt.date(2026, 2, 28)
-    assert (found.status, found.title, found.last_name) == ("active", "Clerk", "Example")
+    assert (found.status, found.title, found.last_name) == ("deactivated", "Clerk", "Example")
 
 
 def test_a_filter_does_not_hide_that_somebody_is_active_again(world: World) -> None:
@@ -186,7 +187,8 @@ def test_a_filtered_out_record_is_seen_and_so_not_absent(world: World) -> None:
 
     run = sync(integration)
 
-    assert (removals(run), run.counts["removals_not_applied"]) == ([], 0)
+    assert removals(run) == []
+    assert run.counts["saas_users"]["deactivated"] == 0
 
 
 def test_a_record_with_an_issue_is_seen_and_so_not_absent(world: World) -> None:
@@ -209,8 +211,8 @@ def test_a_record_with_an_issue_is_seen_and_so_not_absent(world: World) -> None:
 # M-10: absence.
 
 
-def test_an_account_that_is_no_longer_listed_is_listed_as_a_removal(world: World) -> None:
-    """M-10: not applied in this release, and listed again by each sync."""
+def test_an_account_that_is_gone_is_deactivated_with_its_roles(world: World) -> None:
+    """M-10, M-11, M-29."""
     ann = world.open_account("Ann", roles={"APP": "viewer"})
     integration = world.integration("aha")
     sync(integration)
@@ -219,14 +221,15 @@ def test_an_account_that_is_no_longer_listed_is_listed_as_a_removal(world: World
     run = sync(integration)
     again = sync(integration)
 
-    assert removals(run) == removals(again) == [("saas_user", "ann@acme.example")]
-    row = run.plan.get(state="removal")
+    row = run.plan.get(state="applied")
     assert row.action == "deactivate"
-    assert row.changes == {"status": ["active", "deactivated"]}
+    assert row.changes["status"] == ["active", "deactivated"]
     assert "no longer lists" in row.reason
-    assert account("ann@acme.example").status == "active"
-    assert roles_now(account("ann@acme.example")) == [("Viewer", "Mobile App")]
+    assert account("ann@acme.example").status == "deactivated"
+    assert roles_now(account("ann@acme.example")) == []
     assert person("ann@acme.example").status == "active"
+    assert run.counts["saas_users"]["deactivated"] == 1
+    assert (plan(again), removals(again)) == ([], [])
 
 
 def test_missing_accounts_can_be_left(world: World) -> None:
@@ -250,7 +253,8 @@ def test_missing_people_are_left_unless_the_source_of_truth_says_deactivate(
 ) -> None:
     """M-10."""
     ann = world.employ("Ann")
-    world.employ("Bob")
+    for name in ("Bob", "Cal", "Dan", "Eve"):
+        world.employ(name)
     integration = world.integration("bamboohr", missing_people=missing_people)
     sync(integration)
     make_person(email="unlinked@acme.example")
@@ -259,7 +263,8 @@ def test_missing_people_are_left_unless_the_source_of_truth_says_deactivate(
     run = sync(integration)
 
     assert removals(run) == expected
-    assert person("ann@acme.example").status == "active"
+    assert person("ann@acme.example").status == ("deactivated" if expected else "active")
+    assert person("unlinked@acme.example").status == "active"
 
 
 def test_who_does_not_map_the_status_speaks_of_no_missing_people(world: World) -> None:
@@ -357,8 +362,8 @@ def test_who_is_first_met_as_left_is_created_as_left(world: World) -> None:
     assert run.counts["people"]["created"] == 1
 
 
-def test_whose_status_says_left_is_listed_as_a_removal_and_kept_up_to_date(world: World) -> None:
-    """Not applied yet: the other fields are."""
+def test_whose_status_says_left_is_deactivated_with_the_other_fields(world: World) -> None:
+    """M-12, M-18: one event, though the removal comes last."""
     ann = world.employ("Ann")
     integration = world.integration("bamboohr")
     sync(integration)
@@ -367,10 +372,13 @@ def test_whose_status_says_left_is_listed_as_a_removal_and_kept_up_to_date(world
     run = sync(integration)
     again = sync(integration)
 
-    assert removals(run) == removals(again) == [("person", "ann@acme.example")]
-    assert person("ann@acme.example").status == "active"
+    assert (removals(run), removals(again)) == ([("person", "ann@acme.example")], [])
+    assert person("ann@acme.example").status == "deactivated"
     assert person("ann@acme.example").deactivation_date == dt.date(2026, 2, 28)
     assert again.counts["people"]["updated"] == 0
+    event = events_of(run)["person", "ann@acme.example"]
+    assert event["kind"] == "archive"
+    assert event["changes"].keys() == {"status", "deactivation_date"}
 
 
 def test_who_is_active_again_is_reactivated_and_the_date_is_cleared(world: World) -> None:

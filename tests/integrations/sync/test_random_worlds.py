@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from integrations.models import Integration, RecordLink
+from integrations.approvals import approve, open_plan
+from integrations.models import Integration, RecordLink, SyncRun
+from integrations.sync import execute
 from people.identity import email_key
 from people.models import Event, Person
 from saas.models import SaaSUserRole
 
-from .worlds import EMPLOYEES, World, by_hand, run_sync, sync, tables
+from .worlds import EMPLOYEES, World, by_hand, run_sync, tables
 
 MAPPINGS = [
     *EMPLOYEES,
@@ -90,6 +92,31 @@ def links_by_id() -> dict[tuple[str, str], int]:
     }
 
 
+def counted(run: SyncRun) -> dict[str, Any]:
+    """The run's counts without its removals where it held some; a preview holds none."""
+    counts = {**run.counts, "held": 0}
+    for name in ("people", "saas_users"):
+        counts[name] = {key: value for key, value in counts[name].items() if key != "deactivated"}
+    counts["roles"] = counts["roles"]["added"]
+    return counts
+
+
+def approve_all(run: SyncRun) -> None:
+    """Let what the guard holds happen, as an admin would who looked at every row."""
+    rows = [(row["id"], row["hash"]) for row in open_plan(run)]
+    if rows:
+        assert approve(rows, by="admin").decided == len(rows)
+        execute(SyncRun.objects.get(state="queued").pk)
+        run.refresh_from_db()
+        assert run.state in {"done", "partial"}
+
+
+def sync_or_hold(integration: Integration) -> SyncRun:
+    run = run_sync(integration)
+    assert run.state in {"done", "partial", "held"}, run.error_message
+    return run
+
+
 def check_sync(integration: Integration) -> None:
     """A preview, the sync that it shows, and more of them until nothing is left to do.
 
@@ -101,15 +128,17 @@ def check_sync(integration: Integration) -> None:
     assert preview.state in {"done", "partial"}, preview.error_message
     assert tables() == before, "a preview wrote"
 
-    run = sync(integration)
-    assert run.counts == preview.counts, "the sync did something else than was shown"
+    run = sync_or_hold(integration)
+    assert counted(run) == counted(preview), "the sync did something else than was shown"
+    approve_all(run)
     assert not set(linked.items()) - set(links_by_id().items()), "a link was moved"
     moved = run.issues.filter(code="moved")
     assert not moved.exists(), list(moved.values_list("key", "reason"))
-    follow_up = sync(integration)
+    follow_up = sync_or_hold(integration)
+    approve_all(follow_up)
     after = tables()
 
-    again = sync(integration)
+    again = sync_or_hold(integration)
     assert tables() == after, "a third sync wrote"
     assert again.counts["issues"] == follow_up.counts["issues"]
     assert not Event.objects.filter(run_id=again.pk).exists()

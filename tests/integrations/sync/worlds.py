@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from integrations import services
 from integrations.models import Integration, LinkState, PlannedChange, RecordLink, SyncRun
@@ -225,8 +226,11 @@ def plan(run: SyncRun, **only: Any) -> list[tuple[str, str, str]]:
 
 
 def removals(run: SyncRun) -> list[tuple[str, str]]:
-    """(object, key) of the removals that the run listed and did not apply."""
-    rows = run.plan.filter(state=PlannedChange.State.REMOVAL)
+    """(object, key) of the removals that the run previewed, applied or held."""
+    states = [PlannedChange.State(name) for name in ("removal", "applied", "held")]
+    rows = run.plan.filter(
+        Q(object="person") | Q(absent=True), action="deactivate", state__in=states
+    )
     return sorted(rows.values_list("object", "key"))
 
 

@@ -1,0 +1,79 @@
+"""The guard: how many may be removed in 24 hours before a person has to approve them (M-15)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from integrations.models import Installation, Integration
+from people.models import Event, Person
+from saas.models import Application, SaaSUser
+
+WINDOW = timedelta(hours=24)
+
+
+def limit_for(percent: int, count: int, base: int) -> int:
+    """The most of `base` that may go: 200 -> 20, 10 -> 3, 3 -> 1 with the usual 10 % and 5."""
+    return max(math.ceil(percent * base / 100), min(count, base // 3))
+
+
+@dataclass(frozen=True)
+class Room:
+    """What one counter allows now; `base` = active now + removed in the last 24 hours."""
+
+    counter: str
+    base: int
+    removed: int
+    limit: int
+
+    def allows(self, removals: int) -> bool:
+        """Whether so many more stay within the limit."""
+        return self.removed + removals <= self.limit
+
+    def in_words(self, removals: int) -> str:
+        """Why so many are held, for a mail and a page."""
+        before = f", after {self.removed} in the last 24 hours" if self.removed else ""
+        return (
+            f"{removals} removals of {self.counter}{before}, are more than the limit of "
+            f"{self.limit} in 24 hours (of {self.base})."
+        )
+
+
+def people_room(now: datetime, *, lowered_by: Integration | None = None) -> Room:
+    """The counter of people, over all routes. Three queries, the first locks nothing."""
+    the = Installation.the()
+    percent, count = _lowered(the.removals_percent, the.removals_count, lowered_by)
+    removed = guarded_events("person", now).values("object_id").distinct().count()
+    base = Person.objects.filter(status=Person.Status.ACTIVE).count() + removed
+    return Room("people", base, removed, limit_for(percent, count, base))
+
+
+def accounts_room(
+    application: Application, now: datetime, *, lowered_by: Integration | None = None
+) -> Room:
+    """The counter of one application, which is one (vendor, tenant). Two queries."""
+    percent, count = _lowered(application.removals_percent, application.removals_count, lowered_by)
+    accounts = SaaSUser.objects.filter(application=application)
+    gone = guarded_events("saas_user", now).filter(object_id__in=accounts.values("pk"))
+    removed = gone.values("object_id").distinct().count()
+    base = accounts.filter(status=SaaSUser.Status.ACTIVE).count() + removed
+    return Room(f"{application} accounts", base, removed, limit_for(percent, count, base))
+
+
+def guarded_events(kind: str, now: datetime) -> QuerySet[Event]:
+    """Removals of the last 24 hours that nobody approved by name."""
+    return Event.objects.filter(object=kind, guarded=True, at__gt=now - WINDOW)
+
+
+def _lowered(percent: int, count: int, by: Integration | None) -> tuple[int, int]:
+    """An integration's own limits may only lower the others."""
+    if by is None:
+        return percent, count
+    own_percent, own_count = by.removals_percent, by.removals_count
+    return (
+        percent if own_percent is None else min(percent, own_percent),
+        count if own_count is None else min(count, own_count),
+    )

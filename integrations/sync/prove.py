@@ -1,0 +1,141 @@
+"""Proof that a record is gone: the vendor's look-up of that very record (M-11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from integrations.client import VendorClient
+from integrations.errors import AskPerson, VendorError
+from integrations.manifest_load import Load
+from integrations.paths import MISSING, compile_path, first_of
+
+LASTS = timedelta(minutes=15)
+_MARGIN = timedelta(days=1)  # clocks differ, and so may the vendor's idea of "since"
+
+
+class Verdict(StrEnum):
+    """What asking for one record showed."""
+
+    GONE = "gone"
+    # It can be looked up though the listing lacks it: the listing contradicts itself.
+    THERE = "there"
+    # Not found, but the vendor's list of deletions does not name it either.
+    HIDDEN = "hidden"
+    # There is no look-up, and it has been missing since today only.
+    TOO_NEW = "too_new"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A verdict with the record that the look-up gave, if it gave one."""
+
+    verdict: Verdict
+    record: Any = None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An absent record: since which day the listings lack it, when it was last seen."""
+
+    since: date | None
+    seen_at: datetime
+
+
+class Prover:
+    """Asks a vendor for single records. Every bad ending is a VendorError, never a proof."""
+
+    def __init__(self, client: VendorClient, load: Load, *, control: str | None) -> None:
+        """`control` is the id of a record that the listing holds."""
+        self._client = client
+        self._load = load
+        self._control = control
+        self._deleted: set[str] | None = None
+
+    def prove(self, absent: Mapping[str, Missing], *, today: date) -> dict[str, Proof]:
+        """Judge absent records by their ids. One call each, one more for the control record.
+
+        Raises VendorError when a call fails, when the control record is not found by the same
+        call, or when an answer contradicts itself: then nothing is proven.
+        """
+        if self._load.lookup is None:
+            return {key: Proof(_by_days(one, today)) for key, one in absent.items()}
+        self._check_control()
+        verdicts = {key: self._look_up(key) for key in absent}
+        return {key: self._with_deletions(key, proof, absent) for key, proof in verdicts.items()}
+
+    def look_up(self, external_ids: Iterable[str]) -> dict[str, Proof]:
+        """Ask for records as they are now; nothing where the vendor has no look-up."""
+        if self._load.lookup is None:
+            return {}
+        self._check_control()
+        return {key: self._look_up(key) for key in external_ids}
+
+    def _check_control(self) -> None:
+        """A call that finds nothing at all proves nothing."""
+        label = self._client.vendor.label
+        if self._control is None:
+            raise AskPerson(
+                "no_control",
+                f"{label} lists nobody by whom its look-up could be checked, so nothing is taken "
+                "as gone.",
+            )
+        if self._look_up(self._control).verdict != Verdict.THERE:
+            raise AskPerson(
+                "control_not_found",
+                f"{label} does not find the record {self._control} either, which it lists. So its "
+                "look-up proves nothing; check what the key may see.",
+            )
+
+    def _look_up(self, external_id: str) -> Proof:
+        lookup = self._load.lookup
+        assert lookup is not None  # noqa: S101 - the callers ask only where there is one
+        try:
+            answer = self._client.perform(lookup.request, {"id": external_id})
+        except VendorError as problem:
+            if problem.status in lookup.gone and problem.code == "not_found":
+                return Proof(Verdict.GONE)
+            raise
+        record = first_of(answer.json, lookup.record) if lookup.record else answer.json
+        found = compile_path(lookup.id)(record)
+        if found is MISSING or str(found) != external_id:
+            raise AskPerson(
+                "contradiction",
+                f"{self._client.vendor.label} was asked for the record {external_id} and answered "
+                f"with another one or none (status {answer.status}, {answer.size} bytes).",
+                status=answer.status,
+            )
+        return Proof(Verdict.THERE, record)
+
+    def _with_deletions(self, key: str, proof: Proof, absent: Mapping[str, Missing]) -> Proof:
+        """Where the vendor lists its deletions, it has to name the record there too."""
+        if proof.verdict != Verdict.GONE or self._load.deletions is None:
+            return proof
+        if self._deleted is None:
+            since = min(one.seen_at for one in absent.values()) - _MARGIN
+            self._deleted = self._read_deleted(since)
+        return proof if key in self._deleted else Proof(Verdict.HIDDEN)
+
+    def _read_deleted(self, since: datetime) -> set[str]:
+        deletions = self._load.deletions
+        assert deletions is not None  # noqa: S101 - the caller asked
+        answer = self._client.perform(deletions.request, {"since": since.isoformat()})
+        named = compile_path(deletions.ids)(answer.json)
+        if named is MISSING or not isinstance(named, Mapping | list):
+            raise AskPerson(
+                "contradiction",
+                f"{self._client.vendor.label} answered the question for its deletions with "
+                f"something else (status {answer.status}, {answer.size} bytes).",
+                status=answer.status,
+            )
+        return {str(one) for one in named}
+
+
+def _by_days(missing: Missing, today: date) -> Verdict:
+    """Missing from two complete listings on different days counts as gone."""
+    if missing.since is not None and missing.since < today:
+        return Verdict.GONE
+    return Verdict.TOO_NEW
