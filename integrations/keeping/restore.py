@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from django.core.management import call_command
@@ -26,9 +26,10 @@ from integrations.keeping.archive import (
 )
 from integrations.keeping.backup import applied_migrations
 from integrations.models import WorkingProcess
+from integrations.presence import FRESH_SECONDS
+from integrations.sync.lease import ago
 from people.bulk import insert_into
 
-_ALIVE_FOR = timedelta(seconds=20)
 _NAMED = 5
 
 
@@ -52,7 +53,7 @@ def restore_backup(path: Path, *, replace: bool, by: str, now: datetime) -> Rest
         for entry in manifest.tables:
             check_table(archive, entry)
         _check_secrets_open(archive, manifest)
-        _check_database(now=now, replace=replace)
+        _check_database(replace=replace)
         call_command("migrate", verbosity=0, interactive=False)
         try:
             with _one_transaction():
@@ -114,15 +115,16 @@ def _check_secrets_open(archive: zipfile.ZipFile, manifest: Manifest) -> None:
         )
 
 
-def _check_database(*, now: datetime, replace: bool) -> None:
+def _check_database(*, replace: bool) -> None:
     """Refuse a database at which somebody works, or whose data would be lost unasked."""
     existing = set(connection.introspection.table_names())
     if WorkingProcess._meta.db_table in existing:
-        alive = WorkingProcess.objects.filter(seen_at__gte=now - _ALIVE_FOR).first()
+        fresh = WorkingProcess.objects.filter(seen_at__gt=ago(FRESH_SECONDS))
+        alive = fresh.values_list("name", flat=True).first()
         if alive is not None:
             raise BackupRefused(
-                f"{alive.name} works on this database now. Stop Rolecall (web, worker and tick), "
-                f"wait {_ALIVE_FOR.seconds} seconds, then restore."
+                f"{alive} works on this database now. Stop Rolecall (web, worker and tick), wait "
+                f"{FRESH_SECONDS} seconds, then restore."
             )
     if replace:
         return

@@ -114,7 +114,7 @@ def _is_left_out(model: type[models.Model]) -> bool:
 def table_of(model: type[models.Model]) -> Table:
     """Describe a model's table. Raises LookupError for a column of an unknown kind."""
     fields = model._meta.concrete_fields
-    return Table(model._meta.db_table, {field.column: kind_of(field) for field in fields})
+    return Table(model._meta.db_table, {str(field.column): kind_of(field) for field in fields})
 
 
 def kind_of(field: Any) -> str:
@@ -154,14 +154,17 @@ class Codec:
     """
 
     def __init__(self) -> None:
-        types = {row.pk: f"{row.app_label}.{row.model}" for row in ContentType.objects.all()}
+        types: dict[int, str] = {
+            row.pk: f"{row.app_label}.{row.model}" for row in ContentType.objects.all()
+        }
         permissions = {
             row.pk: f"{types[row.content_type_id]}.{row.codename}"
             for row in Permission.objects.all()
         }
         self._names = {"content_type": types, "permission": permissions}
-        self._ids: dict[str, dict[Any, int]] = {
-            kind: {name: pk for pk, name in names.items()} for kind, names in self._names.items()
+        self._ids = {
+            kind: dict(zip(names.values(), names, strict=True))
+            for kind, names in self._names.items()
         }
 
     def line(self, table: Table, row: Sequence[Any]) -> bytes:

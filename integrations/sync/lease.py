@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from integrations.errors import AlreadyRunning, LeaseLost
+from integrations.installation import may_begin
 from integrations.models import SyncRun
 
 # On SQLite a writer may wait 20 s for another one, and that must not look like death (M-31).
@@ -48,9 +49,11 @@ def process_name() -> str:
 
 
 def due_runs() -> QuerySet[SyncRun]:
-    """Runs that may be begun now: queued, and not parked for later."""
-    return SyncRun.objects.filter(
-        Q(due_at__isnull=True) | Q(due_at__lte=now_in_database()), state=SyncRun.State.QUEUED
+    """Runs that may be begun now: queued, and not parked for later; previews only while paused."""
+    return may_begin(
+        SyncRun.objects.filter(
+            Q(due_at__isnull=True) | Q(due_at__lte=now_in_database()), state=SyncRun.State.QUEUED
+        )
     )
 
 
