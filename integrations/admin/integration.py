@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -20,9 +21,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from integrations import services
 from integrations.admin.filters import VendorFilter
 from integrations.admin.history import HistoryPage
+from integrations.admin.in_words import SHOWN_IN_WORDS, InWords
 from integrations.admin.integration_pages import IntegrationPages
 from integrations.admin.mappings import MappingInline
 from integrations.admin.owners import tell_moves
+from integrations.admin.timetable import safety_fieldsets
 from integrations.forms.integration import INPUT, IntegrationForm, integration_form
 from integrations.models import FieldMapping, Integration
 from integrations.overview import (
@@ -34,7 +37,8 @@ from integrations.overview import (
     with_counts,
 )
 from integrations.registry import get_vendor, vendors
-from integrations.show import badge, show_value, since, state_badge
+from integrations.show import badge, since, state_badge
+from integrations.timetable import next_runs
 from people.admin_tools import SafeQueryMixin, per_request_cache
 from people.queries import mapping_targets
 from saas.models import Application
@@ -45,7 +49,7 @@ _LOOK_AGAIN = frozenset({"preference", "filters", "priority", "user_selection"})
 
 
 @admin.register(Integration)
-class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin):
+class IntegrationAdmin(SafeQueryMixin, HistoryPage, InWords, IntegrationPages, ModelAdmin):
     """A list like tiles, one form per integration, and a button for each thing to do."""
 
     list_display = (
@@ -53,6 +57,7 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         "vendor_label",
         "state_shown",
         "last_run",
+        "next_run",
         "next_step",
         "mapping_link",
     )
@@ -77,12 +82,12 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         return with_counts(super().get_queryset(request)).defer("credentials__sealed")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Put the last run on each row of the page. One query more."""
+        """Put the last run and the next slot on each row of the page. Two queries more."""
         changes = super().get_changelist_instance(request)
         rows = list(changes.result_list)
-        runs = last_runs(rows)
+        runs, coming = last_runs(rows), next_runs(rows, timezone.now())
         for row in rows:
-            row.newest_run = runs.get(row.pk)
+            row.newest_run, row.next_slot = runs.get(row.pk), coming.get(row.pk)
         changes.result_list = rows
         return changes
 
@@ -174,11 +179,12 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
                 {"fields": ["preference", "priority", "missing_users", "missing_people"]},
             ),
             ("Rules for syncing", {"fields": ["filters" if writes else "filters_shown"]}),
+            *safety_fieldsets(writes=writes),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Integration | None = None) -> Any:
         """What is shown in words; the selection of users is bound when an application is."""
-        return ("application_shown", "credentials_shown", "inputs_shown", "filters_shown")
+        return SHOWN_IN_WORDS
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Without the theme's buttons beside selects: links under the field lead there."""
@@ -189,22 +195,6 @@ class IntegrationAdmin(SafeQueryMixin, HistoryPage, IntegrationPages, ModelAdmin
         if field is not None and hasattr(field.widget, "can_delete_related"):
             field.widget.can_delete_related = False
         return field
-
-    @admin.display(description="SaaS selection")
-    def application_shown(self, row: Integration) -> str:
-        return str(row.application or "–")
-
-    @admin.display(description="Credentials")
-    def credentials_shown(self, row: Integration) -> str:
-        return str(row.credentials or "–")
-
-    @admin.display(description="Inputs")
-    def inputs_shown(self, row: Integration) -> str:
-        return show_value(row.inputs)
-
-    @admin.display(description="Rules for syncing")
-    def filters_shown(self, row: Integration) -> str:
-        return show_value(row.filters) if row.filters else "All records pass"
 
     # Saving ----------------------------------------------------------------------------------
 

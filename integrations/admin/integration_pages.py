@@ -12,11 +12,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from integrations import services
 from integrations.admin.owners import show_claims
+from integrations.admin.timetable import limits_today, show_timetable
 from integrations.drafts import make_draft
 from integrations.errors import AlreadyRunning, IntegrationsError, NotReady
 from integrations.forms.people_field import PeopleFieldForm
@@ -183,8 +185,8 @@ class IntegrationPages(_Base):
         return TemplateResponse(request, "admin/integrations/integration/rename.html", context)
 
     def change_context(self, request: HttpRequest, row: Integration) -> dict[str, Any]:
-        """What stands around the form. About eight queries."""
-        may = request.user.has_perm
+        """What stands around the form. About fifteen queries."""
+        may, now = request.user.has_perm, timezone.now()
         runs = list(row.runs.all()[:_SHOWN_RUNS])
         draft = row.state == Integration.State.DRAFT
         load = get_vendor(row.vendor).load(row.load)
@@ -196,6 +198,8 @@ class IntegrationPages(_Base):
             "is_draft": draft,
             "load": load,
             "vendor": get_vendor(row.vendor),
+            "timetable": show_timetable(row, now),
+            "limits_today": limits_today(row, now),
             "runs": runs if may("integrations.view_syncrun") else [],
             "active_run": next((run for run in runs if run.state in SyncRun.ACTIVE_STATES), None),
             "mapping_count": len(mapped),

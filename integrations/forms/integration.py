@@ -7,15 +7,20 @@ from typing import Any
 
 from django import forms
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from integrations import services
 from integrations.errors import IntegrationsError
+from integrations.forms.lists import EmailListField, TextListField
 from integrations.forms.rules import RulesField
+from integrations.forms.schedule import ScheduleField
 from integrations.manifest_parts import Input
-from integrations.models import Integration
+from integrations.models import Installation, Integration
+from integrations.own_limits import limits_that_raise
 from integrations.registry import get_vendor
+from integrations.timetable import assign_schedule
 from saas.models import Application
 
 INPUT = "input_"
@@ -41,6 +46,11 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             "missing_users",
             "missing_people",
             "filters",
+            "schedule",
+            "removals_percent",
+            "removals_count",
+            "protected",
+            "notify",
         )
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -102,7 +112,33 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             self._same_account(inputs)
         cleaned["inputs"] = inputs
         self.instance.inputs = inputs
+        self._clean_schedule(cleaned)
+        self._clean_limits(cleaned)
         return cleaned
+
+    def _clean_schedule(self, cleaned: dict[str, Any]) -> None:
+        """Slots before an edit are not caught up (M-32)."""
+        field = self.fields.get("schedule")
+        if field is None or "schedule" not in cleaned:
+            return
+        if field.widget.value_omitted_from_data(self.data, self.files, self.add_prefix("schedule")):
+            cleaned["schedule"] = self.instance.schedule
+        assign_schedule(self.instance, cleaned["schedule"], now=timezone.now())
+
+    def _clean_limits(self, cleaned: dict[str, Any]) -> None:
+        """Own limits may only lower those above (M-15)."""
+        if not {"removals_percent", "removals_count"} & set(self.changed_data):
+            return
+        accounts = cleaned.get("user_selection") == Integration.UserSelection.USER_PLUS_SAAS_USER
+        removes = cleaned.get("missing_people") == Integration.Missing.DEACTIVATE
+        chosen = cleaned.get("application") or self.instance.application
+        for one in limits_that_raise(
+            percent=cleaned.get("removals_percent"),
+            count=cleaned.get("removals_count"),
+            application=chosen if accounts else None,
+            installation=Installation.the() if removes or not accounts else None,
+        ):
+            self.add_error(one.field, f"It {one.message}.")
 
     def _clean_input(self, name: str, field: Input, typed: str, inputs: dict[str, str]) -> None:
         shared = self.known_variables.get(field.variable or "", "")
@@ -161,6 +197,17 @@ def integration_form(
             labels={key: field.label for key, field in load.fields.items() if not field.synthetic},
             types={key: field.type for key, field in load.fields.items()},
             help_text="Only records that pass are created or written. Without a rule all pass.",
+        ),
+    }
+    fields |= {
+        "schedule": ScheduleField(label="Schedule"),
+        "protected": TextListField(
+            label="Protected",
+            help_text="One per line: e-mails or ids of people and accounts never to be removed.",
+        ),
+        "notify": EmailListField(
+            label="Told by mail",
+            help_text="One address per line: who is told of failed and held runs.",
         ),
     }
     for name, field in vendor.inputs.items():

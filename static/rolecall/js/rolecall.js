@@ -104,6 +104,18 @@
         });
     };
 
+    /* Of a schedule only the parts that its kind uses. */
+    const startSchedule = (box) => {
+        const kind = box.querySelector("[data-rc-kind]");
+        const show = () => {
+            box.querySelectorAll("[data-rc-for]").forEach((part) => {
+                part.hidden = !part.dataset.rcFor.split(" ").includes(kind.value);
+            });
+        };
+        kind.addEventListener("change", show);
+        show();
+    };
+
     /* A form that changes something is sent once, however often its button is pressed. */
     const startOnce = (form) => {
         form.addEventListener("submit", (event) => {
@@ -121,6 +133,7 @@
         document.querySelectorAll("[data-rc-lint]").forEach(startLint);
         document.querySelectorAll("[data-rc-progress]").forEach(startProgress);
         document.querySelectorAll("[data-rc-rules]").forEach(startRules);
+        document.querySelectorAll("[data-rc-schedule]").forEach(startSchedule);
         document.querySelectorAll("form[data-rc-once]").forEach(startOnce);
     });
 })();
