@@ -234,7 +234,10 @@ def launch(integration: Integration, *, by: str, test: bool = True) -> Integrati
         integration.state = Integration.State.ACTIVE
         integration.launched_at = integration.launched_at or timezone.now()
         integration._change_reason = f"Launched by {by}"  # type: ignore[attr-defined]
-        integration.save()
+        # Not the whole row: a run that ended during the test call has counted meanwhile (M-32).
+        integration.save(
+            update_fields=["tenant", "application", "state", "schedule_since", "launched_at"]
+        )
     return integration
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations import services
 from integrations.errors import is_connection_failure
 from integrations.models import Installation, Integration, Notification, SyncRun
 from integrations.notices import note_end, note_held
@@ -156,6 +157,17 @@ def test_three_real_runs_with_a_refused_key_then_a_mended_one(world: World) -> N
     assert (integration.failed_connections, integration.error_since) == (0, None)
     assert len(told("error_state")) == 1
     assert "canary" not in Notification.objects.get().body
+
+
+def test_launching_keeps_what_a_run_counted_during_the_test_call(integration: Integration) -> None:
+    """M-32: the pages work on a row that they read before the vendor was asked."""
+    paused = Integration.objects.get(pk=integration.pk)
+    ended(integration, "failed", "timeout")
+
+    services.launch(paused, by="admin", test=False)
+
+    integration.refresh_from_db()
+    assert integration.failed_connections == 1
 
 
 def test_without_anybody_to_tell_the_mail_says_so(integration: Integration) -> None:
