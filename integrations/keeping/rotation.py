@@ -50,9 +50,9 @@ def rotate_keys(*, on_progress: Progress | None = None) -> Rotation:
     per hundred rows, and one per row that is sealed again.
     """
     openers = rings()
-    total = sum(1 for _row in _every_row())
+    total = sum(1 for _row in every_sealed())
     changed = 0
-    for number, row in enumerate(_every_row(), start=1):
+    for number, row in enumerate(every_sealed(), start=1):
         changed += _seal_again(row, openers)
         if on_progress is not None:
             on_progress(number, max(number, total))
@@ -78,7 +78,7 @@ def _verify(openers: Sequence[Fernet], changed: int) -> Rotation:
     """Open everything with the newest key alone, as if the others were gone."""
     total = sealed = 0
     unreadable = []
-    for row in _every_row():
+    for row in every_sealed():
         total += 1
         if _opens(row.token, openers[0]):
             sealed += 1
@@ -95,8 +95,8 @@ def _opens(token: bytes, opener: Fernet) -> bool:
     return True
 
 
-def _every_row() -> Iterator[_Sealed]:
-    """What is sealed, a hundred rows at a time, in the order of ids."""
+def every_sealed() -> Iterator[_Sealed]:
+    """What is sealed, as it is, in the order of ids. A query per hundred rows."""
     last = 0
     while rows := _rows(last):
         last = rows[-1].pk

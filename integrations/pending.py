@@ -1,0 +1,88 @@
+"""What waits: queued, running, parked, held, and mails; counts and names, nothing is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from integrations.installation import Pause, find_pause
+from integrations.models import Notification, PlannedChange, SyncRun
+
+
+@dataclass(frozen=True)
+class WaitingRun:
+    """A run that has not ended; `due_at` is set where the vendor asked for patience."""
+
+    id: int
+    name: str
+    kind: str
+    state: str
+    due_at: datetime | None
+    started_by: str
+
+
+@dataclass(frozen=True)
+class HeldRemovals:
+    """Removals of one run that wait for a decision."""
+
+    run: int
+    name: str
+    removals: int
+
+
+@dataclass(frozen=True)
+class Pending:
+    """All of it; `mails` counts by state: queued (sending ones too) and unknown."""
+
+    queued: Sequence[WaitingRun]
+    running: Sequence[WaitingRun]
+    parked: Sequence[WaitingRun]
+    held: Sequence[HeldRemovals]
+    mails: dict[str, int]
+    paused: Pause | None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is queued, parked or running, or a mail is still to be sent."""
+        return bool(self.queued or self.running or self.parked or self.mails["queued"])
+
+
+def find_pending(now: datetime) -> Pending:
+    """Look at every table that holds work. Four queries."""
+    runs = [
+        WaitingRun(*row)
+        for row in SyncRun.objects.filter(state__in=SyncRun.ACTIVE_STATES)
+        .order_by("queued_at", "pk")
+        .values_list("pk", "name", "kind", "state", "due_at", "started_by")
+    ]
+    parked = [run for run in runs if run.state == "queued" and run.due_at and run.due_at > now]
+    return Pending(
+        queued=[run for run in runs if run.state == "queued" and run not in parked],
+        running=[run for run in runs if run.state == "running"],
+        parked=parked,
+        held=_held(),
+        mails=_mails(),
+        paused=find_pause(),
+    )
+
+
+def held_rows() -> QuerySet[PlannedChange]:
+    """Removals that wait for a decision. They end by one, or when a later sync sees otherwise."""
+    return PlannedChange.objects.filter(state=PlannedChange.State.HELD)
+
+
+def _held() -> list[HeldRemovals]:
+    counted = held_rows().order_by().values("run", "run__name").annotate(number=Count("pk"))
+    rows = counted.order_by("run").values_list("run", "run__name", "number")
+    return [HeldRemovals(*row) for row in rows]
+
+
+def _mails() -> dict[str, int]:
+    state = Notification.State
+    return Notification.objects.aggregate(
+        queued=Count("pk", filter=Q(state__in=[state.QUEUED, state.SENDING])),
+        unknown=Count("pk", filter=Q(state=state.UNKNOWN)),
+    )
