@@ -8,8 +8,10 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
+from integrations.admin.paused import paused_view
 from integrations.forms.lists import EmailListField
 from integrations.models import Installation
 from integrations.show import show_value
@@ -42,6 +44,11 @@ class InstallationAdmin(SafeQueryMixin, ModelAdmin):
 
     form = InstallationForm
     warn_unsaved_form = True
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page of a paused installation, too."""
+        page = self.admin_site.admin_view(paused_view)
+        return [path("paused/", page, name="integrations_installation_paused"), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Installation | None = None) -> Any:
         """Readers see the addresses in words."""

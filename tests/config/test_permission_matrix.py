@@ -74,6 +74,7 @@ OTHER_PAGES = {
     "integrations_integration_add_field": ADMINS,
     "integrations_integration_rename_account": ADMINS,
     "integrations_recordissue_settle": ADMINS,
+    "integrations_installation_paused": ADMINS,
     "integrations_notification_send_again": ADMINS,
     # There is one row, always.
     "integrations_installation_add": NOBODY,
