@@ -87,9 +87,9 @@ def _try_killed(number: int) -> Promise:
 
     chance = random.Random(_SEED)  # noqa: S311 - no secret
     broken, kills = [], 0
-    for _ in range(number):
+    for attempt in range(number):
         sequence = "".join(chance.choices("SFFFP", k=LONGEST))
-        integration = _integration(f"killed {sequence}")
+        integration = _integration(f"{sequence}, killed, {attempt}")
         for end in sequence:
             run = _running(integration)
             late = chance.random() < 1 / 2
