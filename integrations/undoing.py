@@ -9,7 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations import services
+from integrations.broker import wake
 from integrations.errors import AlreadyRunning, UndoRefused
+from integrations.installation import check_may_begin
 from integrations.models import Installation, Integration, PlannedChange, SyncRun
 
 State = PlannedChange.State
@@ -61,8 +63,10 @@ def _wrote_something(run: SyncRun) -> bool:
 def queue_undo(run: SyncRun, *, by: str, now: datetime | None = None) -> SyncRun:
     """Put the undo of a run in the queue and pause its integration, in one transaction.
 
-    Raises UndoRefused with the reason; AlreadyRunning when a run of the integration is under way.
+    Raises UndoRefused with the reason; AlreadyRunning when a run of the integration is under way;
+    InstallationPaused.
     """
+    check_may_begin(SyncRun.Kind.UNDO)
     try:
         with transaction.atomic():
             locked = SyncRun.objects.select_for_update().get(pk=run.pk)
@@ -79,6 +83,7 @@ def queue_undo(run: SyncRun, *, by: str, now: datetime | None = None) -> SyncRun
             )
             if integration.state == Integration.State.ACTIVE:
                 services.pause(integration, by=f"{by}, undoing run {run.pk}")
+            transaction.on_commit(wake)
     except IntegrityError:
         active = SyncRun.objects.filter(
             integration=run.integration_id, state__in=SyncRun.ACTIVE_STATES

@@ -16,7 +16,7 @@ from people.queries import person_targets
 PAGE = 100
 _LONGEST_SEARCH = 200
 _BIGGEST_ID = 2**63 - 1
-_SAAS_LABELS = {
+SAAS_LABELS = {
     "external_id": "ID at the vendor",
     "email": "E-mail",
     "name": "Name",
@@ -66,7 +66,7 @@ def read_plan(
     chosen = read_choice(asked)
     after = read_id(asked.get("after"))
     rows = list(_filtered(run, chosen).filter(pk__gt=after).order_by("pk")[: PAGE + 1])
-    labels = {key: target.label for key, target in person_targets().items()}
+    labels = people_labels()
     more = len(rows) > PAGE
     kept = rows[:PAGE]
     next_query = urlencode({**_given(chosen), "after": kept[-1].pk}) if more else ""
@@ -76,6 +76,11 @@ def read_plan(
         next_query=next_query,
         first=after == 0,
     )
+
+
+def people_labels() -> dict[str, str]:
+    """What people call each field of a person. One query."""
+    return {key: target.label for key, target in person_targets().items()}
 
 
 def read_choice(asked: Mapping[str, str]) -> dict[str, str]:
@@ -128,7 +133,7 @@ def _filtered(run: SyncRun, chosen: Mapping[str, str]) -> QuerySet[PlannedChange
 
 
 def _shown(row: PlannedChange, people_labels: Mapping[str, str], unseen: frozenset[str]) -> PlanRow:
-    labels = people_labels if row.object == "person" else _SAAS_LABELS
+    labels = people_labels if row.object == "person" else SAAS_LABELS
     changes = tuple(
         FieldChange(labels.get(field, field), *_pair(change))
         for field, change in (row.changes or {}).items()

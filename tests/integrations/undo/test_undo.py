@@ -176,11 +176,7 @@ def test_created_records_that_something_touched_stay_and_are_listed(world: World
 
     undone = undo(run)
 
-    assert (
-        sorted(Person.objects.values_list("first_name", flat=True))
-        == sorted(["Ann", "Bob", "Cal", "", ""])
-        or Person.objects.filter(first_name="Dan").count() == 0
-    )
+    assert not Person.objects.filter(first_name="Dan").exists()
     stays = dict(undone.issues.filter(code="not_taken_out").values_list("key", "reason"))
     assert set(stays) == {"ann@acme.example", "bob@acme.example", "cal@acme.example"}
     assert "changed since by admin" in stays["ann@acme.example"]
