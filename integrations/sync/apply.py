@@ -489,7 +489,8 @@ def remember(work: Work) -> None:
           ON l.vendor = %(vendor)s AND l.tenant = %(tenant)s AND l.external_id = s.external_id
         WHERE s.run_id = %(run)s
         ON CONFLICT (integration_id, link_id) DO UPDATE
-        SET hash = excluded.hash, revision = excluded.revision, seen_at = excluded.seen_at
+        SET hash = excluded.hash, revision = excluded.revision, seen_at = excluded.seen_at,
+            missing_on = NULL
     """
     now: Any = work.now
     if connection.vendor == "sqlite":

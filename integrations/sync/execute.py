@@ -23,11 +23,12 @@ from integrations.sync.absence import plan_removals
 from integrations.sync.apply import apply_plan
 from integrations.sync.contest import settle_contests
 from integrations.sync.ending import end_run, fail_run
+from integrations.sync.judge import expect
 from integrations.sync.lease import Lease, claim, heartbeat
 from integrations.sync.managers import leave_managers_who_do_not_come
 from integrations.sync.park import asked_pause, park
 from integrations.sync.plan import make_plan
-from integrations.sync.removals import expect, preview_removals, remove, remove_approved
+from integrations.sync.removals import preview_removals, remove, remove_approved
 from integrations.sync.resume import resume
 from integrations.sync.stage import fetch_and_stage
 from integrations.sync.undo import undo_run

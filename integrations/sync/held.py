@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db.models import QuerySet
 
 from integrations.models import PlannedChange, SyncRun
@@ -44,15 +45,18 @@ def held_rows(integration_id: int) -> QuerySet[PlannedChange]:
     return PlannedChange.objects.filter(run__integration=integration_id, state=State.HELD)
 
 
+def decided_or_held(integration_id: int) -> QuerySet[PlannedChange]:
+    """Held removals of an integration and those that were rejected, while both are true."""
+    return PlannedChange.objects.filter(run__integration=integration_id, state__in=_OPEN)
+
+
 def take_over_held(work: Work) -> None:
     """Join what this run would remove with what is held already. Inside a transaction.
 
     The same removal keeps its row, its approvals and its rejection; a changed one is replaced, one
     that a complete listing no longer asks for is gone; both say so. Some eight statements.
     """
-    earlier = _by_target(
-        PlannedChange.objects.filter(run__integration=work.integration.pk, state__in=_OPEN)
-    )
+    earlier = _by_target(decided_or_held(work.integration.pk))
     if not earlier:
         return
     mine = _by_target(PlannedChange.objects.filter(run=work.run.pk, state=State.REMOVAL))
@@ -94,6 +98,11 @@ def _close(rows: Iterable[Row], state: str, reason: str) -> None:
         PlannedChange.objects.filter(pk__among=ids).update(state=state, reason=reason)
 
 
+def open_rows(run_id: int) -> QuerySet[PlannedChange]:
+    """Removals of a run that are not decided on: to be judged, or held."""
+    return PlannedChange.objects.filter(run=run_id, state__in=[State.REMOVAL, State.HELD])
+
+
 def end_holding(run_id: int) -> None:
     """A held run without held rows is done, or partial where records had issues. Two queries."""
     run = SyncRun.objects.only("state", "counts", "listing").get(pk=run_id)
@@ -106,3 +115,17 @@ def end_holding(run_id: int) -> None:
 
 def _has_held(run_id: int) -> bool:
     return PlannedChange.objects.filter(run=run_id, state=State.HELD).exists()
+
+
+def approved_rows(rows: QuerySet[PlannedChange]) -> QuerySet[PlannedChange]:
+    """Rows that as many people approved as the setting SECOND_PERSON asks for (M-17)."""
+    rows = rows.exclude(decided_by="")
+    return rows.exclude(seconded_by="") if settings.SECOND_PERSON else rows
+
+
+def read_rows(rows: QuerySet[PlannedChange]) -> list[Row]:
+    return list(rows.order_by("pk").values(*COLUMNS))
+
+
+def is_approved(row: Row) -> bool:
+    return bool(row["decided_by"]) and bool(row["seconded_by"] or not settings.SECOND_PERSON)

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from integrations.models import PlannedChange, RecordIssue
 from integrations.sync.plan import count_row
-from integrations.sync.removals import count_removal, is_removal, removals_of
+from integrations.sync.removal_rows import count_removal, is_removal, removals_of
 from integrations.sync.work import BATCH, Work
 
 Action, State = PlannedChange.Action, PlannedChange.State
