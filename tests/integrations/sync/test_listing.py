@@ -214,6 +214,8 @@ def test_a_record_with_an_issue_is_seen_and_so_not_absent(world: World) -> None:
 def test_an_account_that_is_gone_is_deactivated_with_its_roles(world: World) -> None:
     """M-10, M-11, M-29."""
     ann = world.open_account("Ann", roles={"APP": "viewer"})
+    for name in ("Bob", "Cal", "Dan"):
+        world.open_account(name)
     integration = world.integration("aha")
     sync(integration)
     world.aha.remove(ann)
