@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from integrations.broker import wake
 from integrations.models import Integration, PlannedChange, SyncRun
 from integrations.sync.held import COLUMNS, Row, end_holding, held_rows, row_hash
 
@@ -19,11 +20,15 @@ State = PlannedChange.State
 
 @dataclass
 class Decision:
-    """What became of the rows that somebody decided on; `refused` are (key, why)."""
+    """What became of the rows that somebody decided on; `refused` are (key, why).
+
+    `runs` are those that now wait to apply what was approved.
+    """
 
     decided: int = 0
     waiting: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
+    runs: list[SyncRun] = field(default_factory=list)
 
 
 def open_plan(run: SyncRun) -> list[Row]:
@@ -55,8 +60,8 @@ def approve(
             _held(ready).update(decided_at=moment, seconded_by=by if alone else F("seconded_by"))
         decision.decided, decision.waiting = len(ready), len(first)
         integrations = _integrations_of(ready)
-    for integration in integrations:
-        queue_approved(integration, by=by)
+    queued = [queue_approved(integration, by=by) for integration in integrations]
+    decision.runs = [run for run in queued if run is not None]
     return decision
 
 
@@ -115,6 +120,7 @@ def queue_approved(integration: Integration, *, by: str) -> SyncRun | None:
                 kind=SyncRun.Kind.REMOVALS,
                 started_by=by,
             )
+            transaction.on_commit(wake)
     except IntegrityError:
         return None
     return run

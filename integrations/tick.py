@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import Error, close_old_connections, connection
 from django.utils import timezone
 
+from integrations.approvals import queue_all_approved
 from integrations.broker import find_broker_problem, wake
 from integrations.children import bond
 from integrations.models import WorkingProcess
@@ -54,6 +55,10 @@ def _free(_now: datetime) -> None:
     free_lost_runs()  # by the clock of the database
 
 
+def _take_up_approved(_now: datetime) -> None:
+    queue_all_approved()
+
+
 def waiting_runs(_now: datetime) -> tuple[int, datetime | None]:
     """How many runs may be begun, and since when the first of them could be. One query."""
     moments = [
@@ -63,7 +68,14 @@ def waiting_runs(_now: datetime) -> tuple[int, datetime | None]:
 
 
 # What becomes due, in the order in which it is looked at; each commits by itself.
-STEPS: tuple[Step, ...] = (_free, make_due_runs, _forget, note_lost_claims, queue_expiry_notices)
+STEPS: tuple[Step, ...] = (
+    _free,
+    _take_up_approved,
+    make_due_runs,
+    _forget,
+    note_lost_claims,
+    queue_expiry_notices,
+)
 # What a worker would do: how many pieces, and since when the oldest waits.
 SOURCES: tuple[Source, ...] = (waiting_runs, waiting_mails)
 

@@ -238,6 +238,11 @@ class PlannedChange(models.Model):
                 name="plan_rows_that_were_held",
             ),
             models.Index(
+                fields=["id"],
+                condition=Q(state="held"),  # pages and the tick ask for them all the time
+                name="plan_rows_held_now",
+            ),
+            models.Index(
                 fields=["applied_in"],
                 condition=Q(applied_in__isnull=False),
                 name="plan_by_run_that_applied",
