@@ -5,9 +5,9 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_STAMP = $(VENV)/.installed
 DEV_STAMP = $(VENV)/.installed-dev
-CODE = config people saas integrations tests
+CODE = config people saas integrations trials tests
 
-.PHONY: help install run test check bench hostile screenshots lock clean
+.PHONY: help install run test check bench trials hostile screenshots lock clean
 
 help:
 	@echo "make install      make .venv with what it runs on, and nothing else"
@@ -15,6 +15,7 @@ help:
 	@echo "make test         run every test that this machine can run; the last lines say which"
 	@echo "make check        format, lint, types, layers, migrations, deployment, vendors, lock, audit"
 	@echo "make bench        measure syncs against the reference programs (see benchmarks/)"
+	@echo "make trials       kill, flush, restore and mislead it on purpose; prints what was lost (30 minutes)"
 	@echo "make hostile      send 500 hostile answers per vendor through whole syncs (3 minutes)"
 	@echo "make screenshots  take the pictures of docs/pictures from the running product"
 	@echo "make lock         compile requirements*.in to the pinned requirements*.txt"
@@ -41,6 +42,9 @@ check: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+trials: $(DEV_STAMP)
+	@$(BIN)/python -m trials $(ARGS)
 
 hostile: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks.hostile $(ARGS)
