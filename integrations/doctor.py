@@ -150,7 +150,7 @@ def _secrets(_now: datetime) -> Rows:
             BAD,
             (
                 f'The secrets of "{name}" open with none of the keys in FERNET_KEYS. The '
-                "operator puts the key back, or an IT admin enters the secrets again (Security > Credentials)."
+                "operator puts the key back, or an IT admin enters them again (Credentials)."
             ),
         )
     if old:
