@@ -185,7 +185,7 @@ def test_the_first_page_asks_as_much_for_a_large_company_as_for_a_small_one(
         make_person()
     client.get("/admin/")
 
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         client.get("/admin/")
 
 
