@@ -9,12 +9,13 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
 from django.db import Error
 
 from integrations.broker import TASK
 from integrations.presence import Presence
 from integrations.sync.lease import give_back_own_runs
-from integrations.worker import STOP_WITHIN_SECONDS, Worker
+from integrations.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,10 @@ class WorkerProcess:
         """How many threads are at work."""
         return self._busy
 
-    def stop(self, *, within: float = STOP_WITHIN_SECONDS) -> None:
-        """Begin nothing more; after `within` seconds give back what is not done, and end."""
+    def stop(self) -> None:
+        """Begin nothing more; when the time to end is over give back what is not done."""
         self.worker.stop()
-        late = threading.Timer(within, self._end_now)
+        late = threading.Timer(settings.STOP_WITHIN_SECONDS, self._end_now)
         late.daemon = True
         late.start()
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
+from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -24,8 +25,6 @@ from integrations.sync.lease import due_runs, give_back_own_runs, lost_runs, pro
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
-# Whoever stops us waits 30 s; what is left of it is for putting the run back.
-STOP_WITHIN_SECONDS = 25.0
 
 
 # What is done when no run waits: (now) -> whether there was a piece. Never raises for its piece.
@@ -116,10 +115,10 @@ class Worker:
         self,
         *,
         on_end: Callable[[SyncRun], None] | None = None,
-        stop_within: float = STOP_WITHIN_SECONDS,
+        stop_within: float | None = None,
     ) -> None:
         self._on_end = on_end
-        self._stop_within = stop_within
+        self._stop_within = settings.STOP_WITHIN_SECONDS if stop_within is None else stop_within
         self._stopping = threading.Event()
         self._busy = False
 

@@ -149,6 +149,9 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the database goes on meanwhile
 
+# How long a worker that is told to end goes on with what it does, before it gives it back (F-06).
+STOP_WITHIN_SECONDS = env.float("STOP_WITHIN_SECONDS", default=25.0)
+
 # https://docs.djangoproject.com/en/5.2/ref/settings/#auth
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
