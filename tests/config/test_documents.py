@@ -66,10 +66,12 @@ def test_links_between_documents_lead_somewhere():
 def test_compose_starts_commands_that_exist():
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
-    started = {
-        service["command"].split()[2] for service in services.values() if "command" in service
-    }
+    commands = [service["command"] for service in services.values() if "command" in service]
+    started = {one.split()[2] for one in commands if one.startswith("python manage.py")}
 
-    assert {"db", "redis", "web", "worker"} <= services.keys()
+    assert {"db", "redis", "web", "worker", "tick"} <= services.keys()
     assert started == {"migrate", "run_due"}
     assert started <= get_commands().keys()
+    assert [one.split()[:4] for one in commands if not one.startswith("python")] == [
+        ["celery", "--app", "config", "worker"]
+    ]

@@ -114,6 +114,8 @@ def test_a_first_start_makes_an_admin_who_can_sign_in_and_all_ends_at_once(
     assert password
 
     page = sign_in(started.port, "admin", password[1])
+    with urllib.request.urlopen(f"http://127.0.0.1:{started.port}/readyz") as answer:
+        health = json.loads(answer.read())
     family = started.family()
     commands = " ".join(" ".join(process.cmdline()) for process in family)
     code = started.stop(signal.SIGINT)
@@ -121,6 +123,9 @@ def test_a_first_start_makes_an_admin_who_can_sign_in_and_all_ends_at_once(
     assert "/admin/logout/" in page
     assert "gunicorn" in commands
     assert "run_due --loop" in commands
+    assert "celery --app config" in commands
+    assert (health["database"], health["broker"]) == ("up", "reachable")
+    assert set(health["workers"]) == {"number", "slots", "busy"}
     keys = (started.folder / "secrets.env").read_text()
     assert not any(line.split("=", 1)[-1] in commands for line in keys.split() if "=" in line)
     assert password[1] not in commands
