@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
@@ -132,7 +132,8 @@ class NotificationAdmin(SafeQueryMixin, ModelAdmin):
 
     @admin.display(description="Text")
     def text(self, row: Notification) -> SafeString:
-        return format_html('<pre class="rc-text">{}</pre>', row.body)
+        lines = format_html_join("", "{}<br>", ((line,) for line in row.body.splitlines()))
+        return format_html('<div class="rc-text rc-break">{}</div>', lines)
 
     def get_urls(self) -> list[URLPattern]:
         """Sending again has an address of its own, which takes POST only."""
