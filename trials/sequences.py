@@ -144,7 +144,7 @@ def _sync(world: World, integration: Integration, end: str) -> list[str]:
     if end == "F":
         world.aha.fault("status", status=401)
     elif end == "P":
-        world.aha.fault("set_values", values={"users.0.email": "no address"})
+        world.aha.fault("set_values", values={"users.0.id": None})
     run = run_sync(integration)
     wanted = {"S": "done", "F": "failed", "P": "partial"}[end]
     return [] if run.state == wanted else [f"a sync ended {run.state}, not {wanted}"]
