@@ -22,4 +22,4 @@ app.autodiscover_tasks()
 def _take_messages_on_one_disk(**_signal: Any) -> None:
     """Kombu moves a message through the temporary folder; between two disks that is no move."""
     if settings.CELERY_BROKER_URL.startswith("filesystem://"):
-        tempfile.tempdir = settings.CELERY_BROKER_TRANSPORT_OPTIONS["processed_folder"]
+        tempfile.tempdir = str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["processed_folder"])

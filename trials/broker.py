@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 
@@ -76,9 +76,9 @@ def _make_integrations(world: World, number: int) -> Iterator[Integration]:
     for one in range(3):
         world.employ(f"p{one}")
     mappings = without(EMPLOYEES, "status", "deactivation_date")
-    keys = []
+    keys: list[Any] = []
     for one in range(number):
-        given = {"credentials": keys[one % KEYS]} if one >= KEYS else {}
+        given: dict[str, Any] = {"credentials": keys[one % KEYS]} if one >= KEYS else {}
         made = world.integration("bamboohr", mappings=mappings, **given)
         keys.append(made.credentials)
         if one == 0:
