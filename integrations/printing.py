@@ -74,7 +74,7 @@ def follow(run_id: int, show: Show) -> SyncRun:
 
 def in_words(counts: dict[str, Any]) -> str:
     """`500 seen. People: 3 created, 2 updated. ...`: only what is not zero."""
-    parts = [f"{counts.get('seen', 0)} seen"]
+    parts = [f"{counts['seen']} seen"] if "seen" in counts else []
     for key, label in (("people", "People"), ("saas_users", "SaaS users"), ("roles", "Roles")):
         numbers = [f"{number} {word}" for word, number in counts.get(key, {}).items() if number]
         if numbers:
@@ -82,7 +82,7 @@ def in_words(counts: dict[str, Any]) -> str:
     for key, label in (("issues", "Issues"), ("removals_not_applied", "Removals, not applied yet")):
         if counts.get(key):
             parts.append(f"{label}: {counts[key]}")
-    return ". ".join(parts) + "."
+    return ". ".join(parts or ["Nothing"]) + "."
 
 
 def _value(value: Any) -> str:

@@ -27,7 +27,7 @@ def why_not_undone(run: SyncRun, *, now: datetime | None = None) -> str:
     standing = run.undone_by.filter(state__in=_STANDS).first()
     if standing is not None:
         return f"It was undone already, by run {standing.pk}."
-    kept = Installation.the().keep_plans_days
+    kept = _days_kept()
     ended = run.finished_at or run.queued_at
     if run.values_dropped_at or ended < (now or timezone.now()) - timedelta(days=kept):
         return (
@@ -52,6 +52,12 @@ def _never(run: SyncRun) -> str:
     if run.integration is None:
         return "Its integration was deleted, and with it the knowledge of whose records it read."
     return ""
+
+
+def _days_kept() -> int:
+    """How long old values are kept; pages ask, so nothing is made here. One query."""
+    days = Installation.objects.values_list("keep_plans_days", flat=True).first()
+    return Installation().keep_plans_days if days is None else days
 
 
 def _wrote_something(run: SyncRun) -> bool:
@@ -98,7 +104,7 @@ def drop_old_plans(now: datetime) -> int:
     Held rows keep theirs: they still wait for somebody. Gives the number of rows that were emptied.
     Three queries, and two for each 5,000 rows. Safe to repeat and to stop at any point.
     """
-    before = now - timedelta(days=Installation.the().keep_plans_days)
+    before = now - timedelta(days=_days_kept())
     old = SyncRun.objects.filter(finished_at__lt=before, values_dropped_at__isnull=True)
     dropped = 0
     for run_id in list(old.order_by("pk").values_list("pk", flat=True)):

@@ -64,16 +64,18 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         for issue in report["issues"]:
             self.stderr.write(printable(f"Left: {issue['key']}: {issue['reason']}"))
-        self.stdout.write(f"Undo of {plan.run}: {in_words(report['counts'])}")
+        self.stdout.write(f"Undo of {plan.run}: {_in_words(report['counts'])}")
         self.stdout.write(
             f"The integration is paused. Its next sync would write {plan.again} of these again, "
             "if the vendor still says the same."
         )
 
     def _undo(self, run: SyncRun, by: str, *, as_json: bool) -> Exit:
+        # One that is under way, or was left by a process that died, is the one to wait for.
+        begun = run.undone_by.filter(state__in=SyncRun.ACTIVE_STATES).first()
         if run.integration is not None:
             finish_lost_run(run.integration)
-        undo = queue_undo(run, by=by)
+        undo = begun or queue_undo(run, by=by)
         with progress_bar(f"Undo of {run}") as show:
             try:
                 ended = execute(undo.pk, on_progress=show)
@@ -90,9 +92,14 @@ class Command(BaseCommand):
 
     def _print(self, ended: SyncRun) -> None:
         state = ended.get_state_display().lower()
-        self.stdout.write(f"{ended}: undo, {state}. {in_words(ended.counts)}")
+        self.stdout.write(f"{ended}: undo, {state}. {_in_words(ended.counts)}")
         if ended.error_message:
             self.stderr.write(ended.error_message)
         for issue in run_as_json(ended)["issues"]:
             self.stderr.write(printable(f"Left: {issue['key']}: {issue['reason']}"))
         self.say("The integration is paused; resume it when the cause is mended.")
+
+
+def _in_words(counts: dict[str, Any]) -> str:
+    """The counts without that of a listing: an undo reads none."""
+    return in_words({name: value for name, value in counts.items() if name != "seen"})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from integrations.models import SyncRun
 from tests.integrations.commands.conftest import run
@@ -92,6 +94,28 @@ def test_undoing_as_a_user_names_them_and_asks_for_the_permission(
     assert ended.code == 0
     assert SyncRun.objects.get(kind="undo").started_by == it_admin.username
     assert "1 updated" in ended.out
+
+
+def test_an_undo_whose_process_died_is_taken_up_by_the_same_command(
+    run: Any, synced: SyncRun
+) -> None:
+    long_ago = timezone.now() - timedelta(minutes=5)
+    lost = make_run(
+        synced.integration,  # type: ignore[arg-type]
+        kind="undo",
+        undoes=synced,
+        state="running",
+        attempts=1,
+        heartbeat_at=long_ago,
+        started_at=long_ago,
+        counts={},
+    )
+
+    ended = run("undo", str(synced.pk))
+
+    lost.refresh_from_db()
+    assert (ended.code, lost.state) == (0, "done")
+    assert SyncRun.objects.filter(kind="undo").count() == 1
 
 
 def test_what_cannot_be_undone_ends_with_2_and_the_reason(run: Any, synced: SyncRun) -> None:
