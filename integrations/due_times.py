@@ -23,6 +23,7 @@ from integrations.schedules import (
     EveryDay,
     EveryHour,
     EveryMonth,
+    EveryWeek,
     Once,
     Schedule,
     clock_of,
@@ -34,6 +35,7 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 # No zone repeats more of a day than this.
 _LONGEST_REPETITION = timedelta(hours=3)
+_SHORTEST_MONTH = 28
 _NEVER_LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +61,7 @@ def latest_slot(schedule: Schedule, now: datetime, since: datetime) -> Slot | No
 def _after(schedule: Schedule, after: datetime) -> Iterator[Slot]:
     if isinstance(schedule, EveryHour):
         return _hours_after(schedule, after)
-    if _is_interval(schedule):
+    if isinstance(schedule, Cron) and _is_interval(schedule):
         return _instants_after(schedule, after)
     return _dates_after(schedule, after)
 
@@ -68,14 +70,14 @@ def _until(schedule: Schedule, now: datetime) -> Iterator[Slot]:
     """The slots until `now`, the latest first."""
     if isinstance(schedule, EveryHour):
         return _hours_until(schedule, now)
-    if _is_interval(schedule):
+    if isinstance(schedule, Cron) and _is_interval(schedule):
         return _instants_until(schedule, now)
     return _dates_until(schedule, now)
 
 
-def _is_interval(schedule: Schedule) -> bool:
+def _is_interval(schedule: Cron) -> bool:
     """Debian's rule, which people know: a star for the minute or the hour makes an interval."""
-    if not isinstance(schedule, Cron) or _is_once_a_day(schedule):
+    if _is_once_a_day(schedule):
         return False
     minute, hour, *_days = schedule.cron.split()
     return minute.startswith("*") or hour.startswith("*")
@@ -132,35 +134,36 @@ def _nominal_times(
     if isinstance(schedule, Once):
         due = schedule.local
         return iter([due] if (due <= start if backward else due >= start) else [])
-    if isinstance(schedule, EveryMonth):
-        return _days_of_months(schedule, start, step=-1 if backward else 1)
+    if not isinstance(schedule, Cron):
+        assert not isinstance(schedule, EveryHour)  # noqa: S101 - that is an interval
+        return _times_of_days(schedule, start, step=-_DAY if backward else _DAY)
     step = _MINUTE if backward else -_MINUTE
     whole = start.replace(second=0, microsecond=0)
     if not backward and whole < start:
         whole += _MINUTE
-    return CronSim(_as_cron(schedule), whole + step, reverse=backward)
+    return CronSim(schedule.cron, whole + step, reverse=backward)
 
 
-def _as_cron(schedule: Schedule) -> str:
-    if isinstance(schedule, Cron):
-        return schedule.cron
-    assert not isinstance(schedule, Once | EveryHour | EveryMonth)  # noqa: S101 - see the callers
-    at = clock_of(schedule.at)
-    if isinstance(schedule, EveryDay):
-        return f"{at.minute} {at.hour} * * *"
-    days = ",".join(str((WEEKDAYS.index(day) + 1) % 7) for day in schedule.on)
-    return f"{at.minute} {at.hour} * * {days}"
+def _times_of_days(
+    schedule: EveryDay | EveryWeek | EveryMonth, start: datetime, *, step: timedelta
+) -> Iterator[datetime]:
+    at, day = clock_of(schedule.at), start.date()
+    while date.min < day < date.max:
+        if _is_on(schedule, day):
+            due = datetime.combine(day, at)
+            if due >= start if step > timedelta(0) else due <= start:
+                yield due
+        day += step
 
 
-def _days_of_months(schedule: EveryMonth, start: datetime, *, step: int) -> Iterator[datetime]:
-    number = start.year * 12 + start.month - 1
-    while date.min.year * 12 < number < date.max.year * 12:
-        year, month = divmod(number, 12)
-        day = min(schedule.on, calendar.monthrange(year, month + 1)[1])
-        due = datetime.combine(date(year, month + 1, day), clock_of(schedule.at))
-        if due >= start if step > 0 else due <= start:
-            yield due
-        number += step
+def _is_on(schedule: EveryDay | EveryWeek | EveryMonth, day: date) -> bool:
+    if isinstance(schedule, EveryWeek):
+        return WEEKDAYS[day.weekday()] in schedule.on
+    if isinstance(schedule, EveryMonth):
+        if day.day >= _SHORTEST_MONTH:
+            return day.day == min(schedule.on, calendar.monthrange(day.year, day.month)[1])
+        return day.day == schedule.on
+    return True
 
 
 def _resolve(nominal: datetime, zone: ZoneInfo) -> tuple[datetime, timedelta]:
@@ -223,13 +226,13 @@ def _in_hour(schedule: EveryHour, hour: datetime) -> datetime:
     return hour + timedelta(minutes=(schedule.minute - ahead) % 60)
 
 
-def _instants_after(schedule: Schedule, after: datetime) -> Iterator[Slot]:
+def _instants_after(schedule: Cron, after: datetime) -> Iterator[Slot]:
     """Each minute whose local time the expression names; between changes the offset is one."""
     zone, moment = schedule.zone, after
     offset = _offset(zone, moment)
     while True:
         local = (moment + offset).replace(tzinfo=None)
-        nominal = next(CronSim(_as_cron(schedule), local), None)
+        nominal = next(CronSim(schedule.cron, local), None)
         if nominal is None:
             return
         due = nominal.replace(tzinfo=UTC) - offset
@@ -241,12 +244,12 @@ def _instants_after(schedule: Schedule, after: datetime) -> Iterator[Slot]:
             moment, offset = change - _SECOND, _offset(zone, change)
 
 
-def _instants_until(schedule: Schedule, now: datetime) -> Iterator[Slot]:
+def _instants_until(schedule: Cron, now: datetime) -> Iterator[Slot]:
     zone, moment = schedule.zone, now
     while True:
         offset = _offset(zone, moment)
         local = (moment + offset).replace(tzinfo=None, second=0, microsecond=0)
-        nominal = next(CronSim(_as_cron(schedule), local + _MINUTE, reverse=True), None)
+        nominal = next(CronSim(schedule.cron, local + _MINUTE, reverse=True), None)
         if nominal is None:
             return
         due = nominal.replace(tzinfo=UTC) - offset
