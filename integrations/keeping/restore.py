@@ -41,18 +41,23 @@ class Restored:
     settled: Settled
 
 
-def restore_backup(path: Path, *, replace: bool, by: str, now: datetime) -> Restored:
+def restore_backup(
+    path: Path, *, replace: bool, by: str, now: datetime, keys_are_lost: bool = False
+) -> Restored:
     """Put the data of a backup into this database, which is paused afterwards.
 
     Everything is checked before the first write, and the rows come in one transaction. Raises
     BackupRefused with what to do; nothing was written then. A few queries per table.
+    `keys_are_lost` takes secrets that do not open as they are: they have to be entered again.
     """
     with open_archive(path) as (archive, manifest):
-        _check_keys(manifest)
+        if not keys_are_lost:
+            _check_keys(manifest)
         _check_migrations(manifest)
         for entry in manifest.tables:
             check_table(archive, entry)
-        _check_secrets_open(archive, manifest)
+        if not keys_are_lost:
+            _check_secrets_open(archive, manifest)
         _check_database(replace=replace)
         call_command("migrate", verbosity=0, interactive=False)
         try:
@@ -76,7 +81,8 @@ def _check_keys(manifest: Manifest) -> None:
             f"The keys in FERNET_KEYS do not open {closed} of the "
             f"{sum(manifest.keys.opened_by.values())} secrets in this backup. Put the keys that "
             "were in use when it was made into FERNET_KEYS, after the new one if there is one, "
-            "and try again. Nothing was written."
+            "and try again; if they are lost for good, say --keys-are-lost and enter the secrets "
+            "again. Nothing was written."
         )
 
 

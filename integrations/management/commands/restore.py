@@ -25,11 +25,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--replace", action="store_true", help="lose what the database holds now"
         )
+        parser.add_argument(
+            "--keys-are-lost", action="store_true", help="the secrets have to be entered again"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object; logs on stderr")
 
     def run(self, options: dict[str, Any]) -> Exit:
         done = restore_backup(
-            options["file"], replace=options["replace"], by=COMMAND_LINE, now=timezone.now()
+            options["file"],
+            replace=options["replace"],
+            keys_are_lost=options["keys_are_lost"],
+            by=COMMAND_LINE,
+            now=timezone.now(),
         )
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(done)))

@@ -187,6 +187,10 @@ def test_keys_that_do_not_fit_are_refused(company: Company, copy: Path) -> None:
         restore(copy)
     assert rows_of_all() == before
 
+    with override_settings(FERNET_KEYS=["another-key-0123456789-0123456789-abcdef"]):
+        restore_backup(copy, replace=True, by="admin", now=timezone.now(), keys_are_lost=True)
+    assert Credentials.objects.count() == 2
+
 
 def test_a_new_key_before_the_old_one_fits(company: Company, copy: Path) -> None:
     """S-03, S-23."""
@@ -211,8 +215,12 @@ def _cut(copy: Path, to: Path) -> None:
 
 
 def _flip(copy: Path, to: Path) -> None:
+    """One bit in the rows of the largest table."""
     whole = bytearray(copy.read_bytes())
-    whole[len(whole) // 2] ^= 0xFF
+    with zipfile.ZipFile(copy) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.compress_size)
+    end_of_head = whole.index(largest.filename.encode(), largest.header_offset) + 100
+    whole[end_of_head + largest.compress_size // 2] ^= 0x10
     to.write_bytes(whole)
 
 
