@@ -34,6 +34,7 @@ from integrations.presence import (
 )
 from integrations.slots import make_due_runs
 from integrations.sync.lease import due_runs
+from integrations.undoing import drop_old_plans
 from integrations.worker import free_lost_runs
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ STEPS: tuple[Step, ...] = (
     _forget,
     note_lost_claims,
     queue_expiry_notices,
+    drop_old_plans,
 )
 # What a worker would do: how many pieces, and since when the oldest waits.
 SOURCES: tuple[Source, ...] = (waiting_runs, waiting_mails)

@@ -101,7 +101,7 @@ def queue_undo(run: SyncRun, *, by: str, now: datetime | None = None) -> SyncRun
 def drop_old_plans(now: datetime) -> int:
     """Empty the old and new values of plans whose run ended too long ago (M-13); rows stay.
 
-    Held rows keep theirs: they still wait for somebody. Gives the number of rows that were emptied.
+    Held and rejected rows keep theirs: each sync compares itself with them. Gives the number of rows that were emptied.
     Three queries, and two for each 5,000 rows. Safe to repeat and to stop at any point.
     """
     before = now - timedelta(days=_days_kept())
@@ -115,7 +115,7 @@ def drop_old_plans(now: datetime) -> int:
 
 def _drop_values(run_id: int) -> int:
     """Rows that a later run applied are dropped with that one."""
-    own = Q(run=run_id, applied_in__isnull=True) & ~Q(state=State.HELD)
+    own = Q(run=run_id, applied_in__isnull=True) & ~Q(state__in=[State.HELD, State.REJECTED])
     rows = PlannedChange.objects.filter(own | Q(applied_in=run_id)).order_by("pk")
     dropped = after = 0
     while ids := list(rows.filter(pk__gt=after).values_list("pk", flat=True)[:_CHUNK]):
