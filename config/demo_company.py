@@ -32,6 +32,8 @@ _BAMBOOHR: dict[str, Any] = {
         {"source": "status", "target": "status"},
         {"constant": "Employee", "target": "role", "policy": "on_create"},
     ],
+    "missing_people": "deactivate",
+    "schedule": {"every": "day", "at": "03:00", "timezone": "America/Los_Angeles"},
 }
 _AHA: dict[str, Any] = {
     "name": "Aha! users",
@@ -50,6 +52,7 @@ _AHA: dict[str, Any] = {
         {"source": "name", "transform": "last_name", "target": "last_name"},
         {"constant": "Employee", "target": "role", "policy": "on_create"},
     ],
+    "schedule": {"every": "day", "at": "06:00", "timezone": "Europe/London"},
 }
 _VARIABLE = {"aha": "Aha.Subdomain", "bamboohr": "BambooHR.Subdomain"}
 
