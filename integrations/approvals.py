@@ -12,6 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from integrations.broker import wake
+from integrations.installation import is_paused
 from integrations.models import Integration, PlannedChange, SyncRun
 from integrations.sync.held import COLUMNS, Row, end_holding, held_rows, row_hash
 
@@ -110,8 +111,10 @@ def _integrations_of(ids: Sequence[int]) -> list[Integration]:
 def queue_approved(integration: Integration, *, by: str) -> SyncRun | None:
     """Queue the run that applies what was approved; None while another run is active.
 
-    That one, or the tick after it, takes them up. One query.
+    That one, or the tick after it, takes them up; so does the tick after a pause. Two queries.
     """
+    if is_paused():
+        return None  # a run that waits would stand in the way of previews
     try:
         with transaction.atomic():
             run = SyncRun.objects.create(
