@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
+from integrations.approvals import queue_approved
 from integrations.doctor import examine
 from integrations.installation import find_pause, pause_installation
 from integrations.models import (
@@ -131,6 +132,14 @@ def test_while_paused_only_previews_are_due() -> None:
     pause_installation("restored", by="admin", now=timezone.now())
 
     assert list(due_runs()) == [preview]
+
+
+def test_what_is_approved_while_paused_is_not_queued_before_go() -> None:
+    """F-43: it would stand in the way of previews."""
+    integration = make_integration(state="active", tenant="a")
+    pause_installation("restored", by="admin", now=timezone.now())
+
+    assert queue_approved(integration, by="admin") is None
 
 
 def test_resume_needs_a_user_who_may(it_admin: User, hr_viewer: User, capsys: Any) -> None:
