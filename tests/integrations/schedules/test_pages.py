@@ -168,7 +168,7 @@ def test_the_page_says_what_became_of_the_last_slots(admin_page: Client):
     page = text_of(admin_page.get(page_of(integration)))
 
     assert f"Run {run.pk} Done catch-up" in page
-    assert "Skipped The run before was still running." in page
+    assert "Skipped: The run before was still running." in page
 
 
 def test_readers_see_the_schedule_in_words(auditor: User):
