@@ -59,6 +59,8 @@ SCHEDULES: tuple[dict[str, Any], ...] = (
 START, YEARS = date(2010, 1, 1), 10
 DOWNTIMES = (timedelta(minutes=10), timedelta(hours=8), timedelta(days=3))
 JUMPS = (timedelta(hours=1), timedelta(days=1), -timedelta(hours=1), -timedelta(days=1))
+# Who is stopped within this time after a slot has not looked yet.
+TICK = timedelta(seconds=3)
 _RECENT = 8  # so many rows are enough: clocks jump by a day
 REGULAR, HOUR, MINUTE, DAY = (
     timedelta(minutes=5),
@@ -140,7 +142,7 @@ class World:
 def ticks(dues: Sequence[datetime], down: Iterable[tuple[datetime, datetime]]) -> list[datetime]:
     """When the tick looks: around each due time, at the end of each downtime; never during one."""
     stops = sorted(down)
-    moments = {due + shift for due in dues for shift in (-MINUTE, timedelta(seconds=3))}
+    moments = {due + shift for due in dues for shift in (-MINUTE, TICK)}
     moments |= {end for _start, end in stops} | {end + 2 * MINUTE for _start, end in stops}
     kept, which = [], 0
     for moment in sorted(moments):
@@ -191,7 +193,7 @@ def expected_runs(
     """What the oracle wants: each due date once; of those in a downtime the last, if any."""
     wanted = dict(dues)
     for start, end in down:
-        missed = [(day, due) for day, due in dues if start <= due < end]
+        missed = [(day, due) for day, due in dues if start - TICK < due < end]
         for day, _due in missed[:-1]:
             del wanted[day]
         if missed:
@@ -239,7 +241,7 @@ def expected_runs_fast(
     """As `expected_runs`, with only the dues near each downtime."""
     wanted, first = dict(dues), 0
     for start, end in down:
-        while first < len(dues) and dues[first][1] < start:
+        while first < len(dues) and dues[first][1] <= start - TICK:
             first += 1
         near = dues[first : first + 10]
         kept = expected_runs(near, [(start, end)])
