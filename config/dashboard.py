@@ -15,10 +15,10 @@ from django.utils import timezone
 from integrations.models import Credentials, GlobalVariable, Integration, SyncRun
 from integrations.outbox import undelivered
 from integrations.overview import (
+    count_held_removals,
     count_open_issues,
     find_trouble,
     last_runs,
-    removals_waiting,
     step_of_draft,
     with_counts,
 )
@@ -62,7 +62,7 @@ class Step:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the index page what this user may see. At most twelve queries, whatever there is."""
+    """Add to the index page what this user may see. At most sixteen queries, whatever there is."""
     may = request.user.has_perm
     cards: list[Card] = []
     if may("people.view_person"):
@@ -142,12 +142,13 @@ def _attention(
             "Records that a run could not place by itself.",
             reverse("admin:integrations_recordissue_changelist"),
         )
-    yield from _waiting(
-        removals_waiting().order_by()[:_MOST_COUNTED].count(),
-        "removal is listed and not applied|removals are listed and not applied",
-        "The vendors no longer list them; nobody is removed yet.",
-        reverse("admin:integrations_syncrun_changelist"),
-    )
+    if may("integrations.view_syncrun"):
+        yield from _waiting(
+            count_held_removals(most=_MOST_COUNTED),
+            "removal is held|removals are held",
+            "More than the limit in 24 hours: look at the names, then approve or reject.",
+            reverse("admin:integrations_syncrun_changelist") + "?state__exact=held",
+        )
     if may("integrations.view_notification"):
         yield from _waiting(
             undelivered().order_by()[:_MOST_COUNTED].count(),

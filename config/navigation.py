@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,15 @@ from django.utils.html import format_html
 from unfold.dataclasses import SearchResult
 
 from integrations.models import Credentials, Integration
-from integrations.overview import count_open_issues
+from integrations.overview import count_held_removals, count_open_issues
 from people.models import Person
 
 _MOST_ON_BADGE = 99
+# What waits for a person, by the list that shows it.
+_BADGES: dict[str, Callable[..., int]] = {
+    "integrations.RecordIssue": count_open_issues,
+    "integrations.SyncRun": count_held_removals,
+}
 _FOUND_PER_MODEL = 10
 _MOST_FOUND = 100
 _LONGEST_SEARCH = 100
@@ -62,7 +67,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Give the sections that this user may open; at most one query, for the badge of issues."""
+    """Give the sections that this user may open; at most two queries, for the badges."""
     index = reverse("admin:index")
     overview = {
         "title": "Dashboard",
@@ -92,6 +97,10 @@ def _link(request: HttpRequest, entry: Entry) -> str | None:
     return reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
 
 
+def _none_waits(*, most: int) -> int:
+    return 0
+
+
 def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
     link = _link(request, entry)
     if link is None:
@@ -105,11 +114,9 @@ def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
         "link": link,
         "active": request.path.startswith(link),
     }
-    if entry.model == "integrations.RecordIssue":
-        count = count_open_issues(most=_MOST_ON_BADGE + 1)
-        if count:
-            item["badge"] = str(count) if count <= _MOST_ON_BADGE else f"{_MOST_ON_BADGE}+"
-            item["badge_variant"] = "warning"
+    if count := _BADGES.get(entry.model, _none_waits)(most=_MOST_ON_BADGE + 1):
+        item["badge"] = str(count) if count <= _MOST_ON_BADGE else f"{_MOST_ON_BADGE}+"
+        item["badge_variant"] = "warning"
     return item
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from integrations.broker import wake
@@ -30,6 +30,31 @@ class Decision:
     waiting: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
     runs: list[SyncRun] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """How many removals of a run are held, how many of them are approved, half approved."""
+
+    held: int
+    approved: int
+    half: int
+
+    @property
+    def undecided(self) -> int:
+        """Those that still need a word, the first or the second."""
+        return self.held - self.approved
+
+
+def count_held(run: SyncRun) -> Holding:
+    """Count what a run holds, by what was said about it. One query."""
+    rows = PlannedChange.objects.filter(run=run.pk, state=State.HELD)
+    begun = ~Q(decided_by="")
+    half = begun & Q(seconded_by="") if settings.SECOND_PERSON else Q(pk=None)
+    counts = rows.aggregate(
+        held=Count("pk"), begun=Count("pk", filter=begun), half=Count("pk", filter=half)
+    )
+    return Holding(counts["held"], counts["begun"] - counts["half"], counts["half"])
 
 
 def open_plan(run: SyncRun) -> list[Row]:

@@ -35,9 +35,9 @@ class Room:
 
     def in_words(self, removals: int) -> str:
         """Why so many are held, for a mail and a page."""
-        before = f", after {self.removed} in the last 24 hours" if self.removed else ""
+        before = f", after {self.removed} in the last 24 hours," if self.removed else ""
         return (
-            f"{removals} removals of {self.counter}{before}, are more than the limit of "
+            f"{removals} removals of {self.counter}{before} are more than the limit of "
             f"{self.limit} in 24 hours (of {self.base})."
         )
 

@@ -171,11 +171,10 @@ def find_trouble(integration: Integration, runs: Iterable[SyncRun | None]) -> Tr
     )
 
 
-def removals_waiting() -> QuerySet[PlannedChange]:
-    """Removals that the last run of each integration listed and did not apply."""
-    return PlannedChange.objects.filter(
-        run__in=latest_judged_runs(), state=PlannedChange.State.REMOVAL
-    )
+def count_held_removals(*, most: int) -> int:
+    """How many removals wait for a person, counted up to `most`. One query."""
+    held = PlannedChange.objects.filter(state=PlannedChange.State.HELD)
+    return held.order_by()[:most].count()
 
 
 def step_of_draft(row: Any) -> str:

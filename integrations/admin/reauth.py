@@ -42,6 +42,11 @@ def is_confirmed(request: HttpRequest, *, now: float | None = None) -> bool:
     return age is not None and 0 <= age <= LASTS_SECONDS
 
 
+def remember(request: HttpRequest) -> None:
+    """Note that the password was given just now."""
+    request.session[CONFIRMED_AT] = time.time()
+
+
 def ask(request: HttpRequest) -> HttpResponse:
     """Lead to the page that asks for the password and comes back here."""
     query = urlencode({"next": request.get_full_path()})
@@ -84,7 +89,7 @@ def confirm_password(request: HttpRequest) -> HttpResponse:
         target = reverse("admin:integrations_credentials_changelist")
     form = PasswordForm(request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
-        request.session[CONFIRMED_AT] = time.time()
+        remember(request)
         return HttpResponseRedirect(target)
     context = {
         **admin.site.each_context(request),

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 
+from integrations.admin.standing import TOLD_BY_ACTION, standing_of, token_of
 from integrations.models import PlannedChange, SyncRun
 from integrations.overview import PlanTotal
 from people.queries import person_targets
@@ -39,11 +40,16 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """A row of the plan as a page shows it; `page` is the admin page of its target."""
+    """A row of the plan as a page shows it; `page` is the admin page of its target.
+
+    `token` is the row as it is shown here, to be decided on; `standing` says what became of it.
+    """
 
     row: PlannedChange
     changes: tuple[FieldChange, ...]
     page: str
+    token: str
+    standing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class PlanPage:
     rows: tuple[PlanRow, ...]
     chosen: Mapping[str, str]
     next_query: str
+    first_query: str
     first: bool
 
 
@@ -65,7 +72,7 @@ def read_plan(
     """
     chosen = read_choice(asked)
     after = read_id(asked.get("after"))
-    rows = list(_filtered(run, chosen).filter(pk__gt=after).order_by("pk")[: PAGE + 1])
+    rows = list(filtered_rows(run, chosen).filter(pk__gt=after).order_by("pk")[: PAGE + 1])
     labels = people_labels()
     more = len(rows) > PAGE
     kept = rows[:PAGE]
@@ -74,6 +81,7 @@ def read_plan(
         rows=tuple(_shown(row, labels, unseen.get(row.object, frozenset())) for row in kept),
         chosen=chosen,
         next_query=next_query,
+        first_query=urlencode(_given(chosen)),
         first=after == 0,
     )
 
@@ -108,11 +116,12 @@ def shown_totals(totals: Sequence[PlanTotal]) -> list[dict[str, Any]]:
     objects = dict(PlannedChange._meta.get_field("object").flatchoices)
     shown = []
     for total in totals:
-        waits = total.state == PlannedChange.State.REMOVAL
+        told = total.state not in TOLD_BY_ACTION
         action = PlannedChange.Action(total.action).label
-        label = f"{objects[total.object]}: {action}" + (" (not applied yet)" if waits else "")
+        words = f" ({PlannedChange.State(total.state).label.lower()})" if told else ""
+        label = f"{objects[total.object]}: {action}{words}"
         query = {"object": total.object, "action": total.action}
-        if waits or total.state == PlannedChange.State.MOVED:
+        if told:
             query["state"] = total.state
         shown.append({"label": label, "count": total.count, "query": urlencode(query)})
     return shown
@@ -122,7 +131,8 @@ def _given(chosen: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in chosen.items() if value}
 
 
-def _filtered(run: SyncRun, chosen: Mapping[str, str]) -> QuerySet[PlannedChange]:
+def filtered_rows(run: SyncRun, chosen: Mapping[str, str]) -> QuerySet[PlannedChange]:
+    """The rows of a plan that the filters of `read_choice` leave. No query yet."""
     rows = PlannedChange.objects.filter(run=run)
     for name in ("object", "action", "state"):
         if chosen[name]:
@@ -142,7 +152,8 @@ def _shown(row: PlannedChange, people_labels: Mapping[str, str], unseen: frozens
     exists = row.target_id is not None and (
         row.action != PlannedChange.Action.CREATE or row.state == PlannedChange.State.APPLIED
     )
-    return PlanRow(row, changes, _PAGES[row.object] if exists else "")
+    page = _PAGES[row.object] if exists else ""
+    return PlanRow(row, changes, page, token_of(row), standing_of(row))
 
 
 def _pair(change: Any) -> tuple[Any, Any]:

@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from integrations.admin.filters import IntegrationFilter
+from integrations.admin.run_held import HeldRemovals
 from integrations.admin.run_log import read_log
 from integrations.admin.run_plan import read_plan, shown_totals
 from integrations.admin.run_undo import RunUndo
@@ -36,12 +37,13 @@ _STEPS = {
     "stage": "Reading the vendor's listing",
     "plan": "Comparing with people and SaaS users",
     "apply": "Writing people and SaaS users",
+    "removals": "Looking up and removing who left",
     "undo": "Writing back what the run wrote",
 }
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(RunUndo, SafeQueryMixin, ModelAdmin):
+class SyncRunAdmin(RunUndo, HeldRemovals, SafeQueryMixin, ModelAdmin):
     """Runs are read, never changed by hand. All pages of one ask as much, whatever its size."""
 
     list_display = (
@@ -118,6 +120,11 @@ class SyncRunAdmin(RunUndo, SafeQueryMixin, ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<path:object_id>/plan/", wrap(self.plan_view), name="integrations_syncrun_plan"),
+            path(
+                "<path:object_id>/decide/",
+                wrap(self.decide_view),
+                name="integrations_syncrun_decide",
+            ),
             path("<path:object_id>/log/", wrap(self.log_view), name="integrations_syncrun_log"),
             path(
                 "<path:object_id>/progress/",
@@ -138,6 +145,7 @@ class SyncRunAdmin(RunUndo, SafeQueryMixin, ModelAdmin):
         """The run: how far it is or how it ended, counts, removals that wait. Ten queries."""
         run = self._run(request, object_id)
         waiting = PlannedChange.objects.filter(run=run, state=PlannedChange.State.REMOVAL)
+        totals = plan_totals(run)
         context = {
             "title": str(run),
             "progress": progress_of(run),
@@ -147,9 +155,10 @@ class SyncRunAdmin(RunUndo, SafeQueryMixin, ModelAdmin):
             "listed": run.listing.get("records") or run.counts.get("seen", 0),
             "mend": mend_of(run),
             "removals": waiting[:_SHOWN_REMOVALS],
-            "removal_count": run.counts.get("held") or 0,
-            "totals": shown_totals(plan_totals(run)),
+            "removal_count": sum(total.count for total in totals if total.state == "removal"),
+            "totals": shown_totals(totals),
             "may_run": request.user.has_perm("integrations.run_integration"),
+            **self.held_context(request, run),
             **self.undo_context(request, run),
             **(extra_context or {}),
         }
@@ -164,6 +173,7 @@ class SyncRunAdmin(RunUndo, SafeQueryMixin, ModelAdmin):
             "page": page,
             "totals": shown_totals(plan_totals(run)),
             "preview": run.kind == SyncRun.Kind.PREVIEW,
+            **self.deciding_context(request, run, page),
         }
         return self._page(request, run, "plan", context)
 

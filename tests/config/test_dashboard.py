@@ -127,7 +127,7 @@ def test_what_needs_attention_is_named(it_admin: User) -> None:
     failing = make_integration("Failing load", state="active")
     run = make_run(draft)
     make_issue(run)
-    make_change(run, action="deactivate", state="removal")
+    make_change(run, action="deactivate", state="held")
     make_run(failing, state="failed", error_message="Aha! said 401.")
     make_run(failing, state="running", started_at=timezone.now())
 
@@ -141,7 +141,7 @@ def test_what_needs_attention_is_named(it_admin: User) -> None:
         'The last run of "Failing load" failed',
         "Aha! said 401.",
         "1 issue is open",
-        "1 removal is listed and not applied",
+        "1 removal is held",
     ):
         assert text in page
     assert '"Good key"' not in page
@@ -185,7 +185,7 @@ def test_the_first_page_asks_as_much_for_a_large_company_as_for_a_small_one(
         make_person()
     client.get("/admin/")
 
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         client.get("/admin/")
 
 

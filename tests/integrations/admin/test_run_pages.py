@@ -273,8 +273,8 @@ def test_the_error_log_holds_issues_and_what_was_left_out(admin_page: Client) ->
         assert text in page
 
 
-def test_removals_are_listed_and_said_to_be_not_applied(admin_page: Client) -> None:
-    run = make_run(make_integration(), counts=make_counts() | {"held": 1})
+def test_removals_of_a_preview_are_listed_and_said_to_be_judged_later(admin_page: Client) -> None:
+    run = make_run(make_integration(), kind="preview")
     make_change(
         run,
         action="deactivate",
@@ -286,8 +286,8 @@ def test_removals_are_listed_and_said_to_be_not_applied(admin_page: Client) -> N
 
     page = text_of(admin_page.get(page_of(run)))
 
-    assert "Removals, not applied yet" in page
-    assert "Nobody is removed by a run yet" in page
+    assert "Removals that a run would judge 1" in page
+    assert "A run looks each of them up before it removes anybody" in page
     assert "gone@example.com" in page
 
 
