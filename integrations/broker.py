@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 TASK = "integrations.do_work"
 _PATIENCE = 0.5  # seconds for a connection, and for an answer
 _LEFT_ALONE = 5.0  # seconds after which a broker that was away is tried again
-_away_until = 0.0
+_away_until: dict[str, float] = {}
 _lock = threading.Lock()
 
 
@@ -61,15 +61,15 @@ def wake(messages: int = 1) -> bool:
     Never raises, and takes about a second at most: what waits are rows, and the tick finds them. A
     broker that was away is left alone for five seconds.
     """
-    global _away_until  # noqa: PLW0603 - one broker for the process
+    url = settings.CELERY_BROKER_URL
     with _lock:
-        if time.monotonic() < _away_until:
+        if time.monotonic() < _away_until.get(url, 0.0):
             return False
     problem = find_broker_problem() or _send(messages)
     if problem:
         logger.warning("No worker was woken: %s Work goes on by the tick.", problem)
         with _lock:
-            _away_until = time.monotonic() + _LEFT_ALONE
+            _away_until[url] = time.monotonic() + _LEFT_ALONE
     return not problem
 
 
