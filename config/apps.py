@@ -1,6 +1,7 @@
 """The application config that wires what belongs to no single app."""
 
 from django.apps import AppConfig, apps
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 
@@ -11,8 +12,10 @@ class RolecallConfig(AppConfig):
     def ready(self) -> None:
         from config.groups import make_groups
         from config.logging import mask_uncaught_errors
+        from config.sqlite import take_turns
 
         mask_uncaught_errors()
+        connection_created.connect(take_turns)
         _register_own_secrets()
         # Django tells only apps that have models, in their order: after the last of them every
         # permission exists.
