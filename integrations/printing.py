@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from integrations.errors import AlreadyRunning, LeaseLost
 from integrations.models import Integration, SyncRun
 from integrations.sync import execute
-from integrations.worker import free_lost_runs
+from integrations.worker import cancel, free_lost_runs
 
 Show = Callable[[str, int, int | None], None]
 
@@ -61,6 +61,26 @@ def finish_lost_run(integration: Integration) -> None:
         follow(begun.pk, lambda _step, _done, _total: None)
 
 
+def do_here(run: SyncRun, title: str, *, by: str) -> SyncRun:
+    """Do a queued run in this process, or watch whoever was quicker; gives it back ended."""
+    with progress_bar(title) as show:
+        try:
+            return execute(run.pk, on_progress=show)
+        except (AlreadyRunning, LeaseLost):
+            return follow(run.pk, show)
+        except KeyboardInterrupt:
+            cancel(run.pk, by=by)
+            return SyncRun.objects.get(pk=run.pk)
+
+
+def held_lines(run: SyncRun) -> Iterator[str]:
+    """Why the removals of a run are held, and the next command."""
+    held = run.counts.get("held") or 0
+    if run.state == SyncRun.State.HELD and held:
+        yield f"{held} removal{' is' if held == 1 else 's are'} held. {run.held_because}"
+        yield f"Look at them with: plans show {run.pk}"
+
+
 def follow(run_id: int, show: Show) -> SyncRun:
     """Watch a run that another process does until it ends."""
     sys.stderr.write(f"Run {run_id} is done by a worker; waiting for its end.\n")
@@ -79,7 +99,7 @@ def in_words(counts: dict[str, Any]) -> str:
         numbers = [f"{number} {word}" for word, number in counts.get(key, {}).items() if number]
         if numbers:
             parts.append(f"{label}: {', '.join(numbers)}")
-    for key, label in (("issues", "Issues"), ("removals_not_applied", "Removals, not applied yet")):
+    for key, label in (("issues", "Issues"), ("held", "Removals held")):
         if counts.get(key):
             parts.append(f"{label}: {counts[key]}")
     return ". ".join(parts or ["Nothing"]) + "."

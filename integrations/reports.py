@@ -21,7 +21,8 @@ Write = Callable[[str], object]
 def run_as_json(run: SyncRun, *, with_plan: bool = False) -> dict[str, Any]:
     """A run as every command tells it, with `warnings` and, where it failed, `error` besides.
 
-    Two queries, and one for the plan, which is read as a whole; `write_runs` streams it.
+    Two queries, one more for a held run, and one for the plan, which is read as a whole;
+    `write_runs` streams it.
     """
     report: dict[str, Any] = {
         "id": run.pk,
@@ -34,7 +35,7 @@ def run_as_json(run: SyncRun, *, with_plan: bool = False) -> dict[str, Any]:
             *({"key": "", "code": "run", "reason": text, "detail": ""} for text in run.warnings),
             *_told(run, RecordIssue.Severity.WARNING),
         ],
-        "held": None,
+        "held": _held(run),
         "error": None,
     }
     if run.kind == SyncRun.Kind.UNDO:
@@ -44,6 +45,14 @@ def run_as_json(run: SyncRun, *, with_plan: bool = False) -> dict[str, Any]:
     if with_plan:
         report["plan"] = list(plan_rows(run))
     return report
+
+
+def _held(run: SyncRun) -> dict[str, Any] | None:
+    """Why removals are held, how many, and the id that `plans` knows them by."""
+    if run.state != SyncRun.State.HELD:
+        return None
+    removals = PlannedChange.objects.filter(run=run, state=PlannedChange.State.HELD).count()
+    return {"why": run.held_because, "plan": run.pk, "removals": removals}
 
 
 def _told(run: SyncRun, severity: str) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from integrations.models import Integration, RecordIssue, SyncRun
 from integrations.printing import (
     finish_lost_run,
     follow,
+    held_lines,
     in_words,
     plan_lines,
     printable,
@@ -124,6 +125,8 @@ class Command(BaseCommand):
         for warning in run.warnings:
             self.stderr.write(f"Warning: {printable(warning)}")
         self._print_issues(run)
+        for line in held_lines(run):
+            self.stderr.write(printable(line))
 
     def _print_issues(self, run: SyncRun) -> None:
         issues = RecordIssue.objects.filter(run=run, severity=RecordIssue.Severity.ISSUE)
