@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 PAUSE_SECONDS = 0.1  # between two syncs, or two rounds of pages: the writers make none
 
 
