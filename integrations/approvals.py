@@ -157,8 +157,8 @@ def queue_approved(integration: Integration, *, by: str) -> SyncRun | None:
 def queue_all_approved() -> int:
     """Queue runs for approvals that no run has taken up yet; gives how many. For the tick.
 
-    One query when nothing is approved. A run that could not prove a removal has taken it up: the
-    next sync tries again.
+    One query when nothing is approved. A run that could not prove a removal has taken it up, a
+    sync only if its listing was complete: the next sync tries again.
     """
     rows = PlannedChange.objects.filter(state=State.HELD).exclude(decided_by="")
     if settings.SECOND_PERSON:
@@ -170,9 +170,10 @@ def queue_all_approved() -> int:
     for integration_id, by in dict(waiting).items():
         latest = held_rows(integration_id).exclude(decided_by="").order_by("-decided_at")
         decided_at = latest.values_list("decided_at", flat=True).first()
+        whole_sync = Q(kind=SyncRun.Kind.SYNC, person="", listing__complete=True)
         tried = SyncRun.objects.filter(
+            Q(kind=SyncRun.Kind.REMOVALS) | whole_sync,
             integration=integration_id,
-            kind__in=[SyncRun.Kind.REMOVALS, SyncRun.Kind.SYNC],
             started_at__gt=decided_at,
         )
         if not tried.exists():

@@ -140,17 +140,21 @@ class VendorClient:
     def owner_id(self) -> str | None:
         """Give the id of the record that owns the credentials; None where the vendor has none.
 
-        Raises VendorError for other bad endings.
+        Raises VendorError for other bad endings, and for an answer that names nobody.
         """
         owner = self.vendor.manifest.owner
         if owner is None:
             return None
         try:
-            return _id_in(self.perform(owner.request).json, owner.id)
+            answer = self.perform(owner.request)
         except VendorError as problem:
             if problem.status in owner.none:
                 return None
             raise
+        found = _id_in(answer.json, owner.id)
+        if found is None:
+            raise AskPerson("contradiction", f"{self.vendor.label} did not say whose the key is.")
+        return found
 
     def pages(
         self, load: Load | str, *, today: date, extra_fields: Sequence[str] = ()

@@ -74,7 +74,9 @@ def take_over_held(work: Work) -> None:
     _close(replaced, State.REPLACED, f"Run {run} found another removal instead.")
     if work.complete and work.only_person is None:
         _close(gone, State.GONE, f"Run {run}: {work.vendor.label} does not ask for it any more.")
-    SyncRun.objects.filter(pk__in={old["run_id"] for old, _new in same} - {run}).update(held_in=run)
+    taken_from = {old["run_id"] for old, _new in same if old["state"] == State.HELD} - {run}
+    left = PlannedChange.objects.filter(run__in=taken_from, state=State.HELD).values("run")
+    SyncRun.objects.filter(pk__in=taken_from).exclude(pk__in=left).update(held_in=run)
     for run_id in {row["run_id"] for row in earlier.values()} - {run}:
         end_holding(run_id)
 

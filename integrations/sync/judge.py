@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -86,7 +87,8 @@ def _shortness(work: Work) -> str:
 def expect(work: Work) -> None:
     """Note how long the listing was expected to be, and what the next one is compared with.
 
-    One that was too short to be believed does not lower what the next one is measured by.
+    One that was too short to be believed does not lower what the next one is measured by: that
+    takes a sync of everybody that had nobody to remove, or whose held removals were decided on.
     """
     before = (
         SyncRun.objects.filter(
@@ -96,15 +98,24 @@ def expect(work: Work) -> None:
         )
         .exclude(pk=work.run.pk)
         .order_by("-pk")
-        .values("state", "listing")
+        .values("kind", "person", "state", "held_because", "listing")
         .first()
     )
     if before is not None:
         listing = before["listing"]
         short = listing.get("records", 0) < _SHORT * (listing.get("expected") or 0)
-        believed = not (short and before["state"] == SyncRun.State.HELD)
+        believed = not short or _was_judged(before)
         work.run.listing["expected"] = listing["records" if believed else "expected"]
         work.lease.write(listing=work.run.listing)
+
+
+def _was_judged(run: Mapping[str, Any]) -> bool:
+    """Whether a sync of everybody went on to its removals, and none of them is held any more."""
+    if run["kind"] != SyncRun.Kind.SYNC or run["person"]:
+        return False
+    if run["state"] == SyncRun.State.PARTIAL:  # it may not have come to judging
+        return bool(run["held_because"])
+    return bool(run["state"] == SyncRun.State.DONE)
 
 
 def by_kind(rows: Iterable[Row]) -> dict[str, list[Row]]:

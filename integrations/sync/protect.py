@@ -29,12 +29,12 @@ def find_protected(work: Work, client: VendorClient, rows: Sequence[Row]) -> dic
     last = _last_administrators(work, rows)
     reasons: dict[int, str] = {}
     for row in rows:
-        email = emails.get((row["object"], row["target_id"]))
-        if row["external_id"] in listed or (email and email in listed):
+        own = emails.get((row["object"], row["target_id"]), frozenset())
+        if row["external_id"] in listed or own & listed:
             reasons[row["id"]] = "Protected: named in the integration's list."
         elif owner is not None and row["external_id"] == owner:
             reasons[row["id"]] = "Protected: the credentials belong to this record."
-        elif email and email == run_as:
+        elif run_as in own:
             reasons[row["id"]] = "Protected: the integration runs as this user."
         elif row["object"] == "saas_user" and row["target_id"] in last:
             reasons[row["id"]] = "Protected: no other administrator would be left."
@@ -46,14 +46,20 @@ def _normal(entry: str) -> str:
     return (email_key(entry) or entry) if "@" in entry else entry.strip()
 
 
-def _emails(rows: Iterable[Row]) -> dict[tuple[str, int], str]:
-    """The e-mail keys of the rows' people and accounts. One query each."""
-    emails: dict[tuple[str, int], str] = {}
-    for kind, records in (("person", Person.objects), ("saas_user", SaaSUser.objects)):
+def _emails(rows: Iterable[Row]) -> dict[tuple[str, int], set[str]]:
+    """The e-mail keys of the rows' people and accounts, of an account also its person's.
+
+    One query each.
+    """
+    emails: dict[tuple[str, int], set[str]] = {}
+    for kind, records, columns in (
+        ("person", Person.objects, ("email_key",)),
+        ("saas_user", SaaSUser.objects, ("email_key", "person__email_key")),
+    ):
         ids = [row["target_id"] for row in rows if row["object"] == kind]
         if ids:
-            found = records.filter(pk__among=ids).exclude(email_key=None)
-            emails |= {(kind, pk): key or "" for pk, key in found.values_list("pk", "email_key")}
+            found = records.filter(pk__among=ids).values_list("pk", *columns)
+            emails |= {(kind, pk): {key for key in keys if key} for pk, *keys in found}
     return emails
 
 

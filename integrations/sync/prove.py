@@ -15,6 +15,7 @@ from integrations.paths import MISSING, compile_path, first_of
 
 LASTS = timedelta(minutes=15)
 _MARGIN = timedelta(days=1)  # clocks differ, and so may the vendor's idea of "since"
+_MOST_UNKNOWN = 3  # of one run: more than a few broken records are a broken vendor
 
 
 class Verdict(StrEnum):
@@ -27,14 +28,17 @@ class Verdict(StrEnum):
     HIDDEN = "hidden"
     # There is no look-up, and it has been missing since today only.
     TOO_NEW = "too_new"
+    # The look-up of this record ends badly, though others can be looked up.
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """A verdict with the record that the look-up gave, if it gave one."""
+    """A verdict with the record that the look-up gave, if it gave one, or why it gave none."""
 
     verdict: Verdict
     record: Any = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,18 +57,20 @@ class Prover:
         self._client = client
         self._load = load
         self._control = control
-        self._deleted: set[str] | None = None
+        self._deleted: set[str] = set()
+        self._deleted_since: datetime | None = None
+        self._unknown = 0
 
     def prove(self, absent: Mapping[str, Missing], *, today: date) -> dict[str, Proof]:
         """Judge absent records by their ids. One call each, one more for the control record.
 
-        Raises VendorError when a call fails, when the control record is not found by the same
-        call, or when an answer contradicts itself: then nothing is proven.
+        Raises VendorError when the control record is not found by the same call, before or after
+        a call that failed, and when more than a few calls fail: then nothing is proven.
         """
         if self._load.lookup is None:
             return {key: Proof(_by_days(one, today)) for key, one in absent.items()}
         self._check_control()
-        verdicts = {key: self._look_up(key) for key in absent}
+        verdicts = {key: self._try(key) for key in absent}
         return {key: self._with_deletions(key, proof, absent) for key, proof in verdicts.items()}
 
     def look_up(self, external_ids: Iterable[str]) -> dict[str, Proof]:
@@ -72,7 +78,7 @@ class Prover:
         if self._load.lookup is None:
             return {}
         self._check_control()
-        return {key: self._look_up(key) for key in external_ids}
+        return {key: self._try(key) for key in external_ids}
 
     def _check_control(self) -> None:
         """A call that finds nothing at all proves nothing."""
@@ -89,6 +95,17 @@ class Prover:
                 f"{label} does not find the record {self._control} either, which it lists. So its "
                 "look-up proves nothing; check what the key may see.",
             )
+
+    def _try(self, external_id: str) -> Proof:
+        """Look a record up; one that only this record's look-up breaks saves no other (S-25)."""
+        try:
+            return self._look_up(external_id)
+        except VendorError as problem:
+            self._unknown += 1
+            if self._unknown > _MOST_UNKNOWN or problem.retry_after is not None:
+                raise
+            self._check_control()
+            return Proof(Verdict.UNKNOWN, problem=problem.message)
 
     def _look_up(self, external_id: str) -> Proof:
         lookup = self._load.lookup
@@ -114,9 +131,9 @@ class Prover:
         """Where the vendor lists its deletions, it has to name the record there too."""
         if proof.verdict != Verdict.GONE or self._load.deletions is None:
             return proof
-        if self._deleted is None:
-            since = min(one.seen_at for one in absent.values()) - _MARGIN
-            self._deleted = self._read_deleted(since)
+        since = min(one.seen_at for one in absent.values()) - _MARGIN
+        if self._deleted_since is None or since < self._deleted_since:
+            self._deleted, self._deleted_since = self._read_deleted(since), since
         return proof if key in self._deleted else Proof(Verdict.HIDDEN)
 
     def _read_deleted(self, since: datetime) -> set[str]:

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integrations.models import Installation, PlannedChange
-from integrations.sync.held import Row, is_approved
+from integrations.sync.held import COLUMNS, Row, is_approved
 from integrations.sync.judge import application_of, by_kind, room_of
 from integrations.sync.work import Issue, Work, write_issues
 from people.bulk import update_rows
@@ -27,6 +27,7 @@ _KINDS = {"person": "people", "saas_user": "saas_users"}
 
 def remove_batch(work: Work, rows: Sequence[Row]) -> None:
     """Remove proven rows; inside a transaction that holds the counters (M-15)."""
+    rows = _still_to_remove(rows)
     unapproved = [row for row in rows if not is_approved(row)]
     passing = []
     for kind, some in by_kind(unapproved).items():
@@ -48,6 +49,18 @@ def remove_batch(work: Work, rows: Sequence[Row]) -> None:
     _write(work, passing, replace(_writing(work, now), guarded=True))
     for names, some in approved.items():
         _write(work, some, replace(_writing(work, now), approved_by=names))
+
+
+def _still_to_remove(rows: Sequence[Row]) -> list[Row]:
+    """Lock the rows; without those that were decided otherwise while they were being proven."""
+    read = {row["id"]: row for row in rows}
+    now = PlannedChange.objects.select_for_update().filter(pk__among=list(read)).order_by("pk")
+    return [
+        row
+        for row in now.values(*COLUMNS)
+        if row["state"] == State.REMOVAL
+        or (row["state"] == State.HELD and is_approved(row) and is_approved(read[row["id"]]))
+    ]
 
 
 def _lock_counter(work: Work, kind: str) -> None:

@@ -193,7 +193,10 @@ def _sort_out(work: Work, batch: Sequence[Row], proofs: Mapping[str, Proof]) -> 
     proven, issues = [], []
     for row in batch:
         proof = proofs.get(row["external_id"])
-        if row["absent"]:
+        if proof is not None and proof.verdict == Verdict.UNKNOWN:
+            issues.append(Issue(row["external_id"], row["key"], "not_proven", proof.problem))
+            _leave(work, [row], f"Not removed: {proof.problem} The next sync asks again.")
+        elif row["absent"]:
             verdict = proof.verdict if proof else Verdict.TOO_NEW
             if verdict == Verdict.GONE:
                 proven.append(row)
