@@ -82,6 +82,8 @@ OTHER_PAGES = {
     "integrations_syncrun_plan": AUDIT,
     "integrations_syncrun_log": AUDIT,
     "integrations_syncrun_progress": AUDIT,
+    "integrations_syncrun_undo": ADMINS,
+    "integrations_syncrun_decide": ADMINS,
 }
 # Pages of the site itself.
 SITE_PAGES = {
