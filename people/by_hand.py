@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -47,9 +46,16 @@ def save_person(
     A person without a key is created. Only what differs is written; when nothing does, nothing is.
     Raises PersonInvalid with the field of each problem, PersonGone. About twenty queries.
     """
+    return write_person(person, changed, Writing(Event.Source.ADMIN, actor, timezone.now()), note)
+
+
+def write_person(
+    person: Person, changed: Mapping[str, Any], writing: Writing, note: str = ""
+) -> Person:
+    """As `save_person`, on behalf of whom `writing` says."""
     try:
         with transaction.atomic():
-            return _save(person, changed, Writing(Event.Source.ADMIN, actor, timezone.now()), note)
+            return _save(person, changed, writing, note)
     except IntegrityError:
         # Somebody took the e-mail, username or unique value between our look and our write.
         raise PersonInvalid(_taken_keys(person.pk, changed) or _SOMEONE_WAS_FASTER) from None
@@ -207,60 +213,6 @@ def _taken_values(person_id: int | None, changed: Mapping[str, Any]) -> dict[str
 
 def _named(person: Person) -> str:
     return f"{person} (person {person.pk}, {person.get_status_display().lower()})"
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What an action did: how many it changed, how many were as asked already."""
-
-    changed: int
-    already: int
-
-
-def deactivate_people(ids: Iterable[int], *, actor: str, reason: str, today: date) -> Moved:
-    """Deactivate people by name; `today` becomes their last day where none that passed is known.
-
-    One transaction per person, so one problem leaves the others done. About twenty queries each.
-    """
-
-    def changes(person: Person) -> dict[str, Any]:
-        ended = person.deactivation_date is not None and person.deactivation_date <= today
-        return {
-            "status": Person.Status.DEACTIVATED.value,
-            **({} if ended else {"deactivation_date": today}),
-        }
-
-    return _move(ids, Person.Status.DEACTIVATED, changes, actor, reason)
-
-
-def reactivate_people(ids: Iterable[int], *, actor: str, reason: str, today: date) -> Moved:
-    """Make people active again and forget a last day that has passed. As `deactivate_people`."""
-
-    def changes(person: Person) -> dict[str, Any]:
-        ended = person.deactivation_date is not None and person.deactivation_date <= today
-        return {
-            "status": Person.Status.ACTIVE.value,
-            **({"deactivation_date": None} if ended else {}),
-        }
-
-    return _move(ids, Person.Status.ACTIVE, changes, actor, reason)
-
-
-def _move(
-    ids: Iterable[int],
-    status: str,
-    changes: Callable[[Person], dict[str, Any]],
-    actor: str,
-    reason: str,
-) -> Moved:
-    changed = already = 0
-    for person in Person.objects.filter(pk__in=list(ids)).order_by("pk"):
-        if person.status == status:
-            already += 1
-            continue
-        save_person(person, changes(person), actor=actor, note=reason)
-        changed += 1
-    return Moved(changed, already)
 
 
 def local_today(now: datetime | None = None) -> date:

@@ -3,6 +3,7 @@
 PeopleError
 ├── PersonInvalid    ask a person: each field that cannot be saved, with the reason
 ├── PersonGone       ask again: somebody else removed the person meanwhile
+├── TooMany          ask a person: more than the limit of 24 hours lets go
 └── FieldInvalid     ask a person: the custom field cannot be made or changed like this
 """
 
@@ -25,6 +26,10 @@ class PersonInvalid(PeopleError):
 
 class PersonGone(PeopleError):
     """The person is no longer there."""
+
+
+class TooMany(PeopleError):
+    """So many people are not deactivated at once unless somebody types the number."""
 
 
 class FieldInvalid(PeopleError):

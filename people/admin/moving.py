@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -15,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from people import by_hand
+from people import by_hand, moves
 from people.admin.common import owners_for
 from people.errors import PeopleError
 from people.models import Person
@@ -32,7 +33,7 @@ class Move:
     button: str
     done: str
     from_status: str
-    apply: Callable[..., by_hand.Moved]
+    apply: Callable[..., moves.Moved]
     dangerous: bool
 
 
@@ -42,7 +43,7 @@ DEACTIVATE = Move(
     button="Deactivate",
     done="deactivated",
     from_status=Person.Status.ACTIVE,
-    apply=by_hand.deactivate_people,
+    apply=moves.deactivate_people,
     dangerous=True,
 )
 REACTIVATE = Move(
@@ -51,19 +52,37 @@ REACTIVATE = Move(
     button="Reactivate",
     done="reactivated",
     from_status=Person.Status.DEACTIVATED,
-    apply=by_hand.reactivate_people,
+    apply=moves.reactivate_people,
     dangerous=False,
 )
 
 
 class ReasonForm(forms.Form):
-    """Why; it stands in the history of each person."""
+    """Why; it stands in the history of each person. Over the limit, also how many (M-15)."""
 
     reason = forms.CharField(
         max_length=300,
         widget=UnfoldAdminTextInputWidget(),
         help_text="Stands in the history of each person.",
     )
+    typed = forms.CharField(
+        max_length=10,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, number: int | None = None, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._number = number
+        self.fields["typed"].label = f"Type {number} to confirm"
+        if number is None:
+            del self.fields["typed"]
+
+    def clean_typed(self) -> str:
+        """Whoever types the number has read it."""
+        typed: str = self.cleaned_data["typed"].strip()
+        if typed != str(self._number):
+            raise forms.ValidationError(f"These are {self._number} people: type that number.")
+        return typed
 
 
 def confirm_move(
@@ -77,10 +96,16 @@ def confirm_move(
             f"Select at most {MOST_AT_ONCE} people at a time: the next page lists each by name.",
         )
         return None
-    form = ReasonForm(request.POST if "reason" in request.POST else None)
-    if request.method == "POST" and form.is_valid():
-        return _do(request, people, move, form.cleaned_data["reason"])
     moving = [person for person in people if person.status == move.from_status]
+    counted = move.dangerous and len(moving) > 1
+    allowance = moves.removals_allowed(counting=False) if counted else None
+    over = allowance is not None and len(moving) > allowance.left
+    form = ReasonForm(
+        request.POST if "reason" in request.POST else None, number=len(moving) if over else None
+    )
+    if request.method == "POST" and form.is_valid():
+        apply = partial(move.apply, approved=True) if over else move.apply
+        return _do(request, people, replace(move, apply=apply), form.cleaned_data["reason"])
     context = {
         **admin.admin_site.each_context(request),
         "title": move.title,
@@ -88,6 +113,8 @@ def confirm_move(
         "move": move,
         "people": moving,
         "already": len(people) - len(moving),
+        "allowance": allowance,
+        "over": over,
         "owner": owners_for(request).get("status"),
         "form": form,
         "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.models import LinkState, RecordLink
-from people import by_hand
+from people import by_hand, moves
 from people.errors import PersonGone, PersonInvalid
 from people.models import CustomField, Department, Event, Person, UniqueValue
 from tests import makers
@@ -198,7 +198,7 @@ def test_what_is_written_by_hand_makes_its_owner_look_again():
         link=link, integration=integration, hash="abc", seen_at=integration.created_at
     )
 
-    by_hand.deactivate_people([person.pk], actor="it", reason="left", today=TODAY)
+    moves.deactivate_people([person.pk], actor="it", reason="left", today=TODAY)
 
     state.refresh_from_db()
     assert state.hash == ""
@@ -215,7 +215,7 @@ def test_a_person_who_is_gone_is_said_to_be():
 def test_deactivating_names_the_reason_and_the_last_day():
     person = makers.make_person()
 
-    moved = by_hand.deactivate_people([person.pk], actor="it", reason="left", today=TODAY)
+    moved = moves.deactivate_people([person.pk], actor="it", reason="left", today=TODAY)
 
     person.refresh_from_db()
     event = Event.objects.get()
@@ -227,7 +227,7 @@ def test_deactivating_names_the_reason_and_the_last_day():
 def test_a_last_day_that_has_passed_is_kept():
     person = makers.make_person(deactivation_date=dt.date(2026, 10, 31))
 
-    by_hand.deactivate_people([person.pk], actor="it", reason="left", today=TODAY)
+    moves.deactivate_people([person.pk], actor="it", reason="left", today=TODAY)
 
     person.refresh_from_db()
     assert person.deactivation_date == dt.date(2026, 10, 31)
@@ -236,8 +236,8 @@ def test_a_last_day_that_has_passed_is_kept():
 def test_reactivating_forgets_the_last_day_and_repeating_it_does_nothing():
     person = makers.make_person(status="deactivated", deactivation_date=TODAY)
 
-    once = by_hand.reactivate_people([person.pk], actor="it", reason="back", today=TODAY)
-    twice = by_hand.reactivate_people([person.pk], actor="it", reason="back", today=TODAY)
+    once = moves.reactivate_people([person.pk], actor="it", reason="back", today=TODAY)
+    twice = moves.reactivate_people([person.pk], actor="it", reason="back", today=TODAY)
 
     person.refresh_from_db()
     assert (person.status, person.deactivation_date) == ("active", None)

@@ -137,9 +137,9 @@ def count_queries(client: Client, path: str) -> int:
     [
         (PEOPLE, 12),
         (f"{PEOPLE}?q=ann&status=all&o=1", 12),
-        ("/admin/people/department/", 9),
-        ("/admin/people/personrole/", 9),
-        ("/admin/people/customfield/", 9),
+        ("/admin/people/department/", 10),
+        ("/admin/people/personrole/", 10),
+        ("/admin/people/customfield/", 10),
         ("/admin/people/event/", 12),
     ],
 )
@@ -358,7 +358,7 @@ def test_a_page_comes_whatever_field_its_address_names(admin: Client, field: str
 
 
 def test_people_are_deactivated_by_name_with_a_reason(admin: Client):
-    people = [makers.make_person(full_name=f"Ann {number}") for number in range(3)]
+    people = [makers.make_person(full_name=f"Ann {number}") for number in range(8)]
     chosen = {"action": "deactivate_selected", "_selected_action": [p.pk for p in people[:2]]}
 
     asked = admin_site.text_of(admin.post(PEOPLE, chosen))
@@ -368,12 +368,9 @@ def test_people_are_deactivated_by_name_with_a_reason(admin: Client):
     assert "Ann 0" in asked
     assert "Ann 1" in asked
     assert "Ann 2" not in asked
-    assert still == 3
-    assert [p.status for p in Person.objects.order_by("pk")] == [
-        "deactivated",
-        "deactivated",
-        "active",
-    ]
+    assert still == 8
+    gone = Person.objects.filter(status="deactivated").order_by("pk")
+    assert list(gone) == people[:2]
     assert set(Event.objects.values_list("kind", "note")) == {("archive", "left the company")}
 
 

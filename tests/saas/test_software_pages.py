@@ -253,7 +253,8 @@ def test_an_empty_filter_leads_back_to_the_same_application(hr: Client, aha: App
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/admin/saas/application/", 9), (USERS, 13), (f"{USERS}?application=1", 13)]
+    ("path", "most"),
+    [("/admin/saas/application/", 10), (USERS, 13), (f"{USERS}?application=1", 13)],
 )
 def test_a_list_asks_as_much_of_a_few_rows_as_of_many(hr: Client, path: str, most: int):
     """performance.md 4"""
