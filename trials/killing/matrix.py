@@ -27,6 +27,8 @@ STOPPED = "stopped past its lease, then continued"
 TOGETHER = "three workers at once"
 REAL_LEASES = "taken up with the real leases"
 RECOVERIES = 5
+PATIENT = {REAL_LEASES, STOPPED}
+PATIENT_AT_A_TIME = 5
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,10 @@ def _points(kind: str, number: int, phases: Sequence[str]) -> list[Point]:
 
 
 def run_trials(trials: Sequence[Trial], *, at_a_time: int) -> list[Outcome]:
-    """Run them side by side; those that wait for real leases do so beside all others."""
+    """Run them side by side; those that wait for leases or time-outs do so beside all others."""
     began = time.monotonic()
-    waiting = [trial for trial in trials if trial.line == REAL_LEASES]
-    with ThreadPoolExecutor(at_a_time) as pool, ThreadPoolExecutor(RECOVERIES) as patient:
+    waiting = [trial for trial in trials if trial.line in PATIENT]
+    with ThreadPoolExecutor(at_a_time) as pool, ThreadPoolExecutor(PATIENT_AT_A_TIME) as patient:
         ended = [patient.submit(_run, trial) for trial in waiting]
         ended += [pool.submit(_run, trial) for trial in trials if trial not in waiting]
         for number, _future in enumerate(as_completed(ended), 1):
