@@ -29,7 +29,7 @@ def find_protected(work: Work, client: VendorClient, rows: Sequence[Row]) -> dic
     last = _last_administrators(work, rows)
     reasons: dict[int, str] = {}
     for row in rows:
-        own = emails.get((row["object"], row["target_id"]), frozenset())
+        own = emails.get((row["object"], row["target_id"]), set())
         if row["external_id"] in listed or own & listed:
             reasons[row["id"]] = "Protected: named in the integration's list."
         elif owner is not None and row["external_id"] == owner:

@@ -11,7 +11,7 @@ import orjson
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integrations.models import Installation, PlannedChange
+from integrations.models import Installation, LinkState, PlannedChange
 from integrations.sync.held import COLUMNS, Row, is_approved
 from integrations.sync.judge import application_of, by_kind, room_of
 from integrations.sync.work import Issue, Work, write_issues
@@ -136,6 +136,8 @@ def _close(work: Work, rows: Sequence[Row], moved: Mapping[int, str]) -> None:
     applied = PlannedChange.objects.filter(pk__among=[row["id"] for row in done])
     applied.filter(run=work.run.pk).update(state=State.APPLIED)
     applied.exclude(run=work.run.pk).update(state=State.APPLIED, applied_in=work.run.pk)
+    # Who is listed again as before differs from what was written here last (M-7).
+    LinkState.objects.filter(link__among=[row["link_id"] for row in done]).update(hash="")
     if moved:
         update_rows(
             PlannedChange,
