@@ -39,10 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--at-a-time", type=int, default=6, help="trials side by side")
     parser.add_argument(
-        "--sabotage",
-        choices=["lost", "twice", "forbidden"],
-        default="",
-        help="spoil what each run leaves, to see that it is found",
+        "--sabotage", action="store_true", help="spoil what three runs leave: it must be found"
     )
     return parser
 
@@ -50,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 def _both(options: argparse.Namespace) -> list[Promise]:
     flags = [f"--trials={options.trials}", f"--at-a-time={max(2, options.at_a_time // 2)}"]
     flags += ["--short"] if options.short else []
-    flags += [f"--sabotage={options.sabotage}"] if options.sabotage else []
+    flags += ["--sabotage"] if options.sabotage else []
     children = {
         engine: subprocess.Popen(
             [sys.executable, "-m", "trials.kills", "--json", f"--database={engine}", *flags],

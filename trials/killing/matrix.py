@@ -13,6 +13,7 @@ from itertools import islice
 from statistics import median
 
 from trials.killing import disturb
+from trials.killing.sabotage import KINDS
 from trials.killing.stage import Outcome, Stage
 from trials.killing.trap import COMMIT_PHASES, OWN_COMMIT_PHASES, REQUEST_PHASES, Point
 from trials.report import Promise, progress
@@ -45,7 +46,7 @@ def plan_trials(stage: Stage, *, wanted: int, short: bool) -> list[Trial]:
     draw = random.Random(1)  # noqa: S311 - moments, no secret
     plan = _Plan(stage, draw)
     if stage.sabotage:
-        return plan.make(few=0, points=3, recoveries=0)
+        return plan.make(few=0, points=len(KINDS), recoveries=0)
     if short:
         return plan.make(few=1, points=8, recoveries=0)
     few = max(2, wanted // 20)

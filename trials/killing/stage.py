@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from django.db import connections
@@ -18,7 +19,7 @@ from django.db.models import F
 from integrations.models import Credentials, StagedRecord, SyncRun
 from trials.killing import place as places
 from trials.killing.place import Place
-from trials.killing.sabotage import spoil
+from trials.killing.sabotage import KINDS, spoil
 from trials.killing.tables import Difference, Tables, compare, read_tables, wrong_counts
 from trials.killing.trap import Point, Trap
 from trials.killing.wires import Wire, Wires
@@ -159,13 +160,20 @@ class Stage:
     """What all attempts of one engine share."""
 
     def __init__(
-        self, place: Place, company: Company, zygote: Zygote, wires: Wires, *, sabotage: str = ""
+        self,
+        place: Place,
+        company: Company,
+        zygote: Zygote,
+        wires: Wires,
+        *,
+        sabotage: bool = False,
     ) -> None:
         self.place = place
         self.company = company
         self.zygote = zygote
         self.wires = wires
         self.sabotage = sabotage
+        self._spoil_how = cycle(KINDS)
         self.sandbox_port = int(company.sandbox.url.rpartition(":")[2])
         self.database_port = places.server_port()
         self.start: Start = self._undisturbed()
@@ -211,7 +219,7 @@ class Stage:
             outcome.not_ended = f"{run.state}, step {run.step}, attempts {run.attempts} {said}"
             return outcome
         if self.sabotage:
-            spoil(attempt.alias, self.sabotage, run.pk)
+            spoil(attempt.alias, next(self._spoil_how), run.pk)
         outcome.difference = compare(
             self.start.before, self.start.tables, read_tables(attempt.alias)
         )
