@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
-
 from integrations import approvals
 from integrations.models import Integration, PlannedChange, SyncRun
 from people.models import Event, Person
@@ -95,8 +93,3 @@ def a_day_passes(hours: float = 25) -> None:
     """Make the removals so far older."""
     for event in Event.objects.filter(guarded=True):
         Event.objects.filter(pk=event.pk).update(at=event.at - timedelta(hours=hours))
-
-
-def moment_ago(seconds: float = 1) -> Any:
-    """A moment before now."""
-    return timezone.now() - timedelta(seconds=seconds)
