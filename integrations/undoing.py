@@ -102,7 +102,8 @@ def drop_old_plans(now: datetime) -> int:
     """Empty the old and new values of plans whose run ended too long ago (M-13); rows stay.
 
     Held and rejected rows keep theirs: each sync compares itself with them. Gives the number of
-    rows that were emptied. Three queries, and two for each 5,000 rows. Safe to repeat and to stop at any point.
+    rows that were emptied. Three queries, and two for each 5,000 rows. Safe to repeat and to stop
+    at any point.
     """
     before = now - timedelta(days=_days_kept())
     old = SyncRun.objects.filter(finished_at__lt=before, values_dropped_at__isnull=True)

@@ -38,7 +38,7 @@ def park(lease: Lease, error: VendorError, pause: timedelta) -> None:
             attempts=F("attempts") - 1,
             step="",
             error_code=error.code[:50],
-            error_message=f"The run waits until {until:%Y-%m-%d %H:%M %Z}, because the vendor asked "
-            f"for a pause, and then begins again by itself. {error.message}",
+            error_message=f"The run waits until {until:%Y-%m-%d %H:%M %Z}, because the vendor "
+            f"asked for a pause, and then begins again by itself. {error.message}",
         )
         StagedRecord.objects.filter(run=lease.run_id).delete()
