@@ -153,13 +153,11 @@ def test_the_page_says_what_became_of_the_last_slots(admin_page: Client):
     )
     run = make_run(integration)
     now = timezone.now()
-    for days, values in enumerate(
-        (
-            {"state": "started", "run": run, "catch_up": True},
-            {"state": "skipped", "note": "The run before was still running."},
-        ),
-        start=1,
-    ):
+    slots: list[dict[str, Any]] = [
+        {"state": "started", "run": run, "catch_up": True},
+        {"state": "skipped", "note": "The run before was still running."},
+    ]
+    for days, values in enumerate(slots, start=1):
         at = now - timedelta(days=days)
         DueSlot.objects.create(
             owner=owner_of(integration), local_date=at.date(), instant=at, **values
