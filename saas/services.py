@@ -92,14 +92,18 @@ def apply_saas_users(changes: Sequence[SaaSUserChange], writing: Writing) -> App
 def _new_rows(
     changes: Sequence[SaaSUserChange], writing: Writing, applied: AppliedUsers
 ) -> dict[int, list[Any]]:
-    """The new row of each account by id, in the order of `_COLUMNS`. One query."""
+    """The new row of each account by id, in the order of `_COLUMNS`. Up to two queries."""
     old = [change.saas_user_id for change in changes if not change.is_new]
     current: dict[int, dict[str, Any]] = {}
     if old:
         locked = SaaSUser.objects.select_for_update().filter(pk__among=old).order_by("pk")
         current = {row["id"]: row for row in locked.values("id", *_COLUMNS)}
     rows: dict[int, list[Any]] = {}
+    taken = _taken([change for change in changes if change.is_new])
     for change in changes:
+        if change.is_new and (change.application_id, change.external_id) in taken:
+            applied.moved[change.saas_user_id] = "Another run has made the account meanwhile."
+            continue
         row = _blank(change) if change.is_new else current.get(change.saas_user_id)
         if row is None:
             applied.moved[change.saas_user_id] = "The account is no longer there."
@@ -113,6 +117,17 @@ def _new_rows(
         _write_into(row, change, writing.now)
         rows[change.saas_user_id] = [row[column] for column in _COLUMNS]
     return rows
+
+
+def _taken(new: Sequence[SaaSUserChange]) -> set[tuple[int, str]]:
+    """Accounts to be made that are there already, by application and id at the vendor."""
+    if not new:
+        return set()
+    accounts = SaaSUser.objects.filter(
+        application__in={change.application_id for change in new},
+        external_id__among=[change.external_id for change in new],
+    )
+    return set(accounts.values_list("application_id", "external_id"))
 
 
 def _blank(change: SaaSUserChange) -> dict[str, Any]:
