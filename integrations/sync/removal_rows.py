@@ -137,7 +137,8 @@ def _close(work: Work, rows: Sequence[Row], moved: Mapping[int, str]) -> None:
     applied.filter(run=work.run.pk).update(state=State.APPLIED)
     applied.exclude(run=work.run.pk).update(state=State.APPLIED, applied_in=work.run.pk)
     # Who is listed again as before differs from what was written here last (M-7).
-    LinkState.objects.filter(link__among=[row["link_id"] for row in done]).update(hash="")
+    links = [row["link_id"] for row in done if row["link_id"]]  # one that is new has no hash yet
+    LinkState.objects.filter(link__among=links).update(hash="")
     if moved:
         update_rows(
             PlannedChange,
