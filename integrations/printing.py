@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -61,11 +62,23 @@ def finish_lost_run(integration: Integration) -> None:
         follow(begun.pk, lambda _step, _done, _total: None)
 
 
-def do_here(run: SyncRun, title: str, *, by: str) -> SyncRun:
-    """Do a queued run in this process, or watch whoever was quicker; gives it back ended."""
+def do_here(
+    run: SyncRun, title: str, *, by: str, look: Callable[[], None] | None = None
+) -> SyncRun:
+    """Do a queued run in this process, or watch whoever was quicker; gives it back ended.
+
+    `look` is called at each step. Ctrl-C cancels the run. One that the vendor asked to wait comes
+    back queued.
+    """
     with progress_bar(title) as show:
+
+        def on_progress(step: str, done: int, total: int | None) -> None:
+            if look is not None:
+                look()
+            show(step, done, total)
+
         try:
-            return execute(run.pk, on_progress=show)
+            return execute(run.pk, on_progress=on_progress)
         except (AlreadyRunning, LeaseLost):
             return follow(run.pk, show)
         except KeyboardInterrupt:
@@ -82,11 +95,12 @@ def held_lines(run: SyncRun) -> Iterator[str]:
 
 
 def follow(run_id: int, show: Show) -> SyncRun:
-    """Watch a run that another process does until it ends."""
+    """Watch a run that another process does until it ends, or is put off by the vendor."""
     sys.stderr.write(f"Run {run_id} is done by a worker; waiting for its end.\n")
     while True:
         run = SyncRun.objects.get(pk=run_id)
-        if run.state not in SyncRun.ACTIVE_STATES:
+        parked = run.due_at is not None and run.due_at > timezone.now()
+        if parked or run.state not in SyncRun.ACTIVE_STATES:
             return run
         show(run.step, run.progress_done, run.progress_total)
         time.sleep(0.5)

@@ -10,21 +10,18 @@ from django.db.models import Count
 from integrations import services
 from integrations.commands import Command as BaseCommand
 from integrations.commands import Exit, acting, add_as, exit_of, exit_of_error, worst
-from integrations.errors import AlreadyRunning, IntegrationsError, LeaseLost, did_you_mean
+from integrations.errors import IntegrationsError, did_you_mean
 from integrations.explain import Witness, as_lines, explain
 from integrations.models import Integration, RecordIssue, SyncRun
 from integrations.printing import (
+    do_here,
     finish_lost_run,
-    follow,
     held_lines,
     in_words,
     plan_lines,
     printable,
-    progress_bar,
 )
 from integrations.reports import plan_rows, write_runs
-from integrations.sync import execute
-from integrations.worker import cancel
 
 _SHOWN_ISSUES = 20
 
@@ -94,21 +91,7 @@ class Command(BaseCommand):
         finish_lost_run(integration)
         run = services.queue_run(integration, kind=kind, by=by, person=options["person"])
         witness = Witness(run, options["person"]) if options["person"] else None
-        with progress_bar(integration.name) as show:
-
-            def on_progress(step: str, done: int, total: int | None) -> None:
-                if witness is not None:
-                    witness.look()
-                show(step, done, total)
-
-            try:
-                ended = execute(run.pk, on_progress=on_progress)
-            except (AlreadyRunning, LeaseLost):
-                # A worker was quicker; the run is the same.
-                ended = follow(run.pk, show)
-            except KeyboardInterrupt:
-                cancel(run.pk, by=by)
-                ended = SyncRun.objects.get(pk=run.pk)
+        ended = do_here(run, integration.name, by=by, look=witness.look if witness else None)
         return ended, explain(ended, witness) if witness is not None else None
 
     def _print(self, run: SyncRun, told: dict[str, Any] | None) -> None:

@@ -9,22 +9,19 @@ from django.core.management.base import CommandParser
 
 from integrations.commands import Command as BaseCommand
 from integrations.commands import Exit, acting, add_as, exit_of
-from integrations.errors import AlreadyRunning, LeaseLost, UndoRefused
+from integrations.errors import UndoRefused
 from integrations.models import SyncRun
 from integrations.printing import (
+    do_here,
     finish_lost_run,
-    follow,
     in_words,
     plan_lines,
     printable,
-    progress_bar,
 )
 from integrations.reports import run_as_json, write_runs
-from integrations.sync import execute
 from integrations.sync.undo_plan import UndoPlan, plan_undo
 from integrations.undo_report import plan_as_json
 from integrations.undoing import queue_undo, why_not_undone
-from integrations.worker import cancel
 
 
 class Command(BaseCommand):
@@ -76,14 +73,7 @@ class Command(BaseCommand):
         if run.integration is not None:
             finish_lost_run(run.integration)
         undo = begun or queue_undo(run, by=by)
-        with progress_bar(f"Undo of {run}") as show:
-            try:
-                ended = execute(undo.pk, on_progress=show)
-            except (AlreadyRunning, LeaseLost):
-                ended = follow(undo.pk, show)  # a worker was quicker
-            except KeyboardInterrupt:
-                cancel(undo.pk, by=by)
-                ended = SyncRun.objects.get(pk=undo.pk)
+        ended = do_here(undo, f"Undo of {run}", by=by)
         if as_json:
             write_runs(self.write_piece, [ended])
         else:

@@ -263,3 +263,16 @@ def test_ctrl_c_cancels_the_run(run: Any, company: Sandbox):
     assert (ended.code, told["state"]) == (3, "cancelled")
     assert told["error"]["message"] == "Stopped by command line; what it had done is kept."
     assert SyncRun.objects.filter(state__in=SyncRun.ACTIVE_STATES).count() == 0
+
+
+def test_a_sync_that_the_vendor_puts_off_is_not_waited_for(run: Any, company: Sandbox):
+    """F-18: it is parked until the moment that the vendor named; asked again, it says so at once."""
+    company.faults.add("status", vendor="aha", status=429, retry_after=86_400)
+
+    first = run("sync", AHA)
+    again = run("sync", AHA)
+
+    assert (first.code, again.code) == (4, 4)
+    assert SyncRun.objects.get().state == "queued"
+    assert "waits until" in first.err
+    assert "already running or queued" in again.err
