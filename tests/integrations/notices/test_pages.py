@@ -18,21 +18,6 @@ LIST = "/admin/integrations/notification/"
 LIMITS = "/admin/integrations/installation/"
 
 
-@pytest.fixture
-def open_as() -> Callable[[User], Client]:
-    def opened(user: User) -> Client:
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return opened
-
-
-@pytest.fixture
-def admin_page(it_admin: User, open_as: Callable[[User], Client]) -> Client:
-    return open_as(it_admin)
-
-
 def page_of(integration: Integration) -> str:
     return f"/admin/integrations/integration/{integration.pk}/change/"
 

@@ -22,13 +22,6 @@ FORM = "integration_form"
 LIST = reverse("admin:integrations_integration_changelist")
 
 
-@pytest.fixture
-def admin_page(it_admin: User) -> Client:
-    client = Client()
-    client.force_login(it_admin)
-    return client
-
-
 def page_of(integration: Integration) -> str:
     return reverse("admin:integrations_integration_change", args=(integration.pk,))
 

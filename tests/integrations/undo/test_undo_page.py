@@ -12,11 +12,9 @@ from django.test import Client
 from integrations.models import Integration, PlannedChange, SyncRun
 from integrations.sync import execute
 from people.models import CustomField, Person
-from tests.integrations.admin.conftest import admin_page, open_as
 from tests.integrations.admin.pages import messages_of, text_of
 from tests.makers import make_change, make_custom_field, make_integration, make_person, make_run
 
-__all__ = ["admin_page", "open_as"]
 pytestmark = pytest.mark.django_db
 LIST = "/admin/integrations/syncrun/"
 
