@@ -30,6 +30,7 @@ _AUDIT = [
     "integrations.view_notification",
     "integrations.view_workingprocess",
     "integrations.view_installation",
+    "integrations.view_operation",
 ]
 # IT admins hold every permission of the apps below, but for rows that nobody may change by hand.
 _ADMIN_APPS = ["people", "saas", "integrations", "auth"]
@@ -41,6 +42,7 @@ _NOBODY_CHANGES = {
     "dueslot",
     "notification",
     "workingprocess",
+    "operation",
     "stagedrecord",
     "recordlink",
     "linkstate",

@@ -58,6 +58,10 @@ class RawAnswer:
         """Status, content type and length: all of a bad answer that is ever kept (M-8)."""
         return f"status {self.status}, {self.content_type or 'no content type'}, {self.size} bytes"
 
+    def starts_with(self, sign: bytes) -> bool:
+        """Whether the body begins so, blanks and a byte order mark left out."""
+        return bytes(self.body[:64]).removeprefix(_BOM).lstrip().startswith(sign)
+
     def failure(self, code: str, what: str) -> BrokenAnswer:
         """Make the error that says what is wrong, with the facts of this answer."""
         message = f"{what} ({self.facts}). {self.advice}".rstrip()

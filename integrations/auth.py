@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from urllib.parse import quote, urlsplit
 
 from requests import PreparedRequest
@@ -22,6 +22,16 @@ _NO_KEY_HERE = (
 _RESERVED_HEADERS = frozenset(_NO_KEY_HERE.split())
 
 
+class Tokens(Protocol):
+    """Access tokens of one set of credentials; every method may raise VendorError."""
+
+    def current(self) -> str:
+        """Give a token that is good for now; it is refreshed first when it is about to end."""
+
+    def renew(self, refused: str) -> str:
+        """Give another token than the one that the vendor refused; refreshes at most once."""
+
+
 @dataclass(frozen=True)
 class Access:
     """What a call needs of credentials; made for one run, never stored. Shows no secret."""
@@ -35,6 +45,10 @@ class Access:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     # Whether these are a row: then its pace is kept there, for all processes.
     is_row: bool = False
+    # The account, where only a person can say it (M-1).
+    tenant: str | None = None
+    # OAuth 2.0: where the access token comes from (integrations/oauth.py).
+    tokens: Tokens | None = field(default=None, repr=False)
 
 
 class Signer(AuthBase):
@@ -57,8 +71,37 @@ class Signer(AuthBase):
             request.url = f"{request.url}{separator}{name}={quote(value, safe='')}"
         return request
 
+    def renew(self) -> bool:
+        """A key cannot be replaced by itself."""
+        return False
+
     def __repr__(self) -> str:
         return "Signer(...)"
+
+
+class TokenSigner(Signer):
+    """Adds an access token, asked for anew with each request."""
+
+    def __init__(self, tokens: Tokens, *, prefix: str, parameter: str | None) -> None:
+        super().__init__(header=None, parameter=None)
+        self._tokens = tokens
+        self._prefix = prefix
+        self._name = parameter
+        self._sent = ""
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign. Raises VendorError when no token is to be had."""
+        token = self._sent = self._tokens.current()
+        if self._name:
+            self._parameter = (self._name, token)
+        else:
+            self._header = ("Authorization", f"{self._prefix} {token}".strip())
+        return super().__call__(request)
+
+    def renew(self) -> bool:
+        """Have the token replaced that was sent last."""
+        self._tokens.renew(self._sent)
+        return True
 
 
 def lint_secret(auth: Auth, type_: str, value: str) -> str | None:
@@ -75,6 +118,12 @@ def signer_for(auth: Auth, access: Access) -> Signer:
         return _sign_with_key(auth.api_key, access)
     if access.type == "basic" and auth.basic:
         return _basic(access, _secret(access, "username"), _secret(access, "password"))
+    if access.type == "oauth2" and auth.oauth2 and access.tokens:
+        in_url = access.settings.get("add_to", auth.oauth2.add_to[0]) == "url"
+        prefix = str(access.settings.get("header_prefix", auth.oauth2.header_prefix))
+        return TokenSigner(
+            access.tokens, prefix=prefix, parameter="access_token" if in_url else None
+        )
     known = auth.types
     return _refuse(
         access,

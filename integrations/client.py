@@ -10,16 +10,24 @@ from integrations import templates
 from integrations.answers import Answer, RawAnswer
 from integrations.auth import Access
 from integrations.errors import AskPerson, TemplateError, TryLater, VendorError
+from integrations.filters import as_text
 from integrations.limits import Pacing, PauseTooLong, limiter_for
 from integrations.listing import Listing, Page, Watch
-from integrations.manifest_load import Load, Single
+from integrations.manifest_load import Load, NextUrl, Single
 from integrations.manifest_parts import Request
 from integrations.pace import shared_limiter_for
-from integrations.pagination import read_pages, read_single
-from integrations.paths import MISSING, first_of
+from integrations.pagination import Position, read_pages, read_single
+from integrations.paths import MISSING, compile_path, first_of
 from integrations.registry import Vendor
 from integrations.transport import Transport
-from integrations.verdicts import LONGEST_WAIT, MAX_TRIES, may_retry, wait_before, where_to_look
+from integrations.verdicts import (
+    LONGEST_WAIT,
+    MAX_TRIES,
+    is_token_refused,
+    may_retry,
+    wait_before,
+    where_to_look,
+)
 
 OnWait = Callable[[float, str], None]
 _TOLD_FROM = 1.0  # shorter waits are not worth telling
@@ -31,11 +39,15 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Connection:
-    """What the test call showed: the account, the record that owns the key, a sentence."""
+    """What the test call showed: the account, the record that owns the key, a sentence.
+
+    `warnings` are sentences about what works but should be looked at.
+    """
 
     tenant: str
     owner_id: str | None
     text: str
+    warnings: tuple[str, ...] = ()
 
 
 class VendorClient:
@@ -127,6 +139,7 @@ class VendorClient:
                 status=answer.status,
             )
         tenant = self._tenant(answer)
+        self._check_named(answer)
         owner = manifest.owner
         if owner is not None and owner.request == manifest.test.request:
             owner_id = _id_in(answer.json, owner.id)
@@ -135,7 +148,24 @@ class VendorClient:
         text = f'Connected to {self.vendor.label}, account "{tenant}".'
         if owner_id:
             text += f" The credentials belong to the record {owner_id}."
-        return Connection(tenant, owner_id, text)
+        warnings = tuple(
+            one.text
+            for one in manifest.test.warnings
+            if as_text(compile_path(one.path)(answer.json)) not in map(as_text, one.unless)
+        )
+        return Connection(tenant, owner_id, " ".join([text, *warnings]), warnings)
+
+    def check_tenant(self, expected: str) -> None:
+        """Ask whose account it is, where only the vendor says it. Raises VendorError (M-1)."""
+        if not self.vendor.manifest.tenant.answer:
+            return
+        tenant = self._tenant(self.perform(self.vendor.manifest.test.request))
+        if tenant != expected:
+            raise AskPerson(
+                "other_account",
+                f'The credentials answer for the account "{tenant}" of {self.vendor.label}, but '
+                f'"{expected}" was launched. {where_to_look(self.access)}',
+            )
 
     def owner_id(self) -> str | None:
         """Give the id of the record that owns the credentials; None where the vendor has none.
@@ -196,8 +226,17 @@ class VendorClient:
             answer = self._perform(load.request, values)
             return read_single(answer, watch, max_depth=depth, names=names)
 
-        def send(position: Mapping[str, Any]) -> RawAnswer:
-            return self._perform(load.request, values, **{paging.sent_in: position})
+        def send(position: Position) -> RawAnswer:
+            if isinstance(paging, NextUrl):
+                return self._perform(load.request, values, url=position.url)
+            place = {paging.sent_in: position.values}
+            return self._perform(
+                load.request,
+                values,
+                params=place.get("params"),
+                json=place.get("json"),
+                variables=place.get("variables"),
+            )
 
         return read_pages(watch, paging, send, max_depth=depth)
 
@@ -208,7 +247,10 @@ class VendorClient:
         *,
         params: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        url: str | None = None,
     ) -> RawAnswer:
+        """Fill in a request and send it; `url` takes the place of its path and parameters."""
         try:
             path = templates.render_url(request.path, values)
             all_params = {**templates.render_tree(request.params, values), **(params or {})}
@@ -217,10 +259,15 @@ class VendorClient:
                 for name, text in request.headers.items()
             }
             body = templates.render_tree(request.body, values)
+            in_query = templates.render_tree(request.variables, values)
         except TemplateError as problem:
             raise AskPerson("refused", f"The call was not sent: {problem.message}.") from None
+        if url is not None:
+            path, all_params = self._transport.split(url)
         if json is not None:
             body = {**(body or {}), **json}
+        if request.query:
+            body = {"query": request.query_text, "variables": {**in_query, **(variables or {})}}
         return self._send(
             request.method,
             path,
@@ -243,12 +290,16 @@ class VendorClient:
         """Send within the rate, and again where that may help. Raises VendorError."""
         tries = MAX_TRIES if may_repeat else 1
         attempt = 1
+        renewed = False
         while True:
             self._keep_the_pace()
             self._requests += 1
             outcome = self._transport.exchange(method, path, params, headers, body)
             if isinstance(outcome, RawAnswer):
                 return outcome
+            if not renewed and is_token_refused(outcome) and self._transport.renew_token():
+                renewed = True  # what is refused like this was not done: once more
+                continue
             asked = outcome.retry_after
             too_long = asked is not None and asked > LONGEST_WAIT
             if asked is not None and too_long:
@@ -286,10 +337,31 @@ class VendorClient:
             self._on_wait(seconds, f"Keeping to the rate of {self.vendor.label}.")
         self._sleep(seconds)
 
+    def _check_named(self, answer: Answer) -> None:
+        """Where the answer lists the accounts of the credentials, the input has to be one."""
+        names = self.vendor.manifest.test.names
+        if names is None:
+            return
+        found = {_id_in(answer.json, names.at)}
+        listed = compile_path(names.each)(answer.json) if names.each else None
+        for one in listed if isinstance(listed, list) else ():
+            found.add(_id_in(one, (names.id,)) if names.id else as_text(one))
+        wanted = self.inputs[names.input]
+        if wanted not in found:
+            label = self.vendor.inputs[names.input].label
+            known = ", ".join(sorted(one for one in found if one))
+            raise AskPerson(
+                "other_account",
+                f'These credentials are not for the {label} "{wanted}". {self.vendor.label} names: '
+                f"{known or 'none'}.",
+            )
+
     def _tenant(self, answer: Answer) -> str:
         tenant = self.vendor.manifest.tenant
         if tenant.input:
             return self.inputs[tenant.input]
+        if tenant.word:
+            return self.access.tenant or tenant.word
         return _id_in(answer.json, tenant.answer) or ""
 
 

@@ -20,6 +20,8 @@ IntegrationsError
     ├── ManifestInvalid      a vendor folder
     ├── UnknownVendor
     ├── UnknownLoad
+    ├── UnknownPreset
+    ├── PresetRefused        a preset cannot be called like this; `problems`, each with its input
     ├── UnknownTransform
     ├── OverrideRefused      `overrides` of credentials
     ├── SecretsUnreadable    sealed secrets that do not open, or belong to other credentials
@@ -218,6 +220,28 @@ class UnknownLoad(DefinitionInvalid):
         super().__init__(
             f'{vendor} has no load "{key}".{did_you_mean(key, names)} It has: {", ".join(names)}.'
         )
+
+
+class UnknownPreset(DefinitionInvalid):
+    """No preset of this id in any vendor folder."""
+
+    def __init__(self, preset_id: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f'There is no preset "{preset_id}".{did_you_mean(preset_id, names)} '
+            "`manage.py check_vendors` lists them."
+        )
+
+
+class PresetRefused(DefinitionInvalid):
+    """A preset is not called: an input cannot be what was given, or a value it needs is empty.
+
+    Nothing was sent. `problems` says why; `field` is the input, or the field of the record.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(" ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
 
 
 class UnknownTransform(DefinitionInvalid):

@@ -111,8 +111,12 @@ class Manifest(Strict):
             yield "base_url", "begins with https://"
         if not self.auth.types:
             yield "auth", "names at least one type of credentials"
-        if self.tenant.input and self.tenant.input not in self.inputs:
-            yield "tenant.input", _no("input", self.tenant.input, self.inputs)
+        named = {"tenant.input": self.tenant.input}
+        if self.test.names:
+            named["test.names.input"] = self.test.names.input
+        for at, name in named.items():
+            if name and name not in self.inputs:
+                yield at, _no("input", name, self.inputs)
         for at, text in (("base_url", self.base_url), *((f"hosts.{h}", h) for h in self.hosts)):
             for name in sorted(templates.parse(text).names - set(self.inputs)):
                 yield at.split(".")[0], _no("input", name, self.inputs)

@@ -36,7 +36,7 @@ class PageNumber(Strict):
     first_page: int = 1
     total: Path | None = None
     total_pages: Path | None = None
-    sent_in: Literal["params", "json"] = "params"
+    sent_in: Literal["params", "json", "variables"] = "params"
     max_pages: int = Field(default=10_000, ge=1)
 
 
@@ -52,7 +52,35 @@ class Offset(Strict):
     max_pages: int = Field(default=10_000, ge=1)
 
 
-Paging = Annotated[Single | PageNumber | Offset, Field(discriminator="kind")]
+class Cursor(Strict):
+    """Pages by a mark that each answer gives for the next; without one it was the last."""
+
+    kind: Literal["cursor"]
+    cursor: str
+    next: Paths
+    size: str | None = None
+    page_size: int | None = Field(default=None, ge=1)
+    more: Path | None = None
+    total: Path | None = None
+    sent_in: Literal["params", "json", "variables"] = "params"
+    max_pages: int = Field(default=10_000, ge=1)
+
+
+class NextUrl(Strict):
+    """Pages by an address that each answer gives for the next; without one it was the last.
+
+    It is followed only below the base URL. `more`, where it is given, has to agree with it. An
+    answer that is a bare list is all there is.
+    """
+
+    kind: Literal["next_url"]
+    next: Paths
+    more: Path | None = None
+    total: Path | None = None
+    max_pages: int = Field(default=10_000, ge=1)
+
+
+Paging = Annotated[Single | PageNumber | Offset | Cursor | NextUrl, Field(discriminator="kind")]
 
 
 class Declared(Strict):
@@ -74,6 +102,11 @@ class SourceField(Strict):
     joined: bool = False
     synthetic: Synthetic | None = None
     input: str | None = None
+    # Says yes where the value is one of these, no where it is another, nothing where it is blank.
+    yes_if: tuple[Any, ...] = ()
+    no_if: tuple[Any, ...] = ()
+    # The vendor's value -> ours; others are kept.
+    words: dict[str, str] = {}
     help: str = ""
     source: str
 
@@ -86,11 +119,15 @@ class SourceField(Strict):
 
 
 class Status(Strict):
-    """Which values of a source field mean that the record is active, or left."""
+    """Which values of a source field mean that the record is active, or left; without case.
+
+    `others` says what a value that is neither does: an issue, or it leaves the status as it is.
+    """
 
     field: str
     active: tuple[Any, ...]
     deactivated: tuple[Any, ...]
+    others: Literal["issue", "leave"] = "issue"
 
 
 class Account(Strict):
@@ -103,10 +140,15 @@ class Account(Strict):
 
 
 class RoleRows(Strict):
-    """Role rows: one per item of the list `each`, or one where the flag `flag` is true."""
+    """Role rows: one per item of the list `each`, or one where the flag `flag` is true.
+
+    Items that are text or numbers, not objects, are the role (or its code) themselves. With
+    `flag_is`, the flag holds where its value is one of these.
+    """
 
     each: Path | None = None
     flag: Path | None = None
+    flag_is: tuple[Any, ...] = ()
     role: Path | None = None
     role_is: str | None = None
     code: Path | None = None
@@ -119,8 +161,8 @@ class RoleRows(Strict):
     def _list_or_flag(self) -> Self:
         if bool(self.each) == bool(self.flag):
             raise PydanticCustomError("roles", "give either `each` or `flag`")
-        if not (self.role or self.role_is or self.code):
-            raise PydanticCustomError("roles", "give `role`, `code` or `role_is`")
+        if self.flag and not self.role_is:
+            raise PydanticCustomError("roles", "a `flag` needs `role_is`")
         return self
 
 
@@ -158,14 +200,35 @@ class Suggestion(Strict):
         return self
 
 
+class More(Strict):
+    """What else belongs to a record: another call, whose value at `at` becomes the field `into`."""
+
+    request: Request
+    at: Path
+    into: str
+
+
 class Lookup(Strict):
-    """How one record is asked for by its id (M-11); `gone` are the statuses that say so."""
+    """How records are asked for by id (M-11); `gone` are the statuses that say that one is gone.
+
+    With `batch`, so many ids go into one call as `{{ ids }}`, and `records` is the list of those
+    that there are; who is not in it is gone. Without, one id goes in as `{{ id }}`.
+    """
 
     request: Request
     record: Paths = ()
+    batch: int | None = Field(default=None, ge=1)
+    records: Path | None = None
     id: Path
     gone: tuple[int, ...] = (404,)
+    more: tuple[More, ...] = ()
     source: str
+
+    @model_validator(mode="after")
+    def _batch_has_records(self) -> Self:
+        if bool(self.batch) != bool(self.records):
+            raise PydanticCustomError("lookup", "`batch` and `records` go together")
+        return self
 
 
 class Deletions(Strict):

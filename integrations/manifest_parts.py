@@ -1,7 +1,7 @@
 """The small parts of the vendor language; unknown keys are refused (docs/vendor-manifest.md)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -63,6 +63,18 @@ def _checked_tree(tree: Any) -> Any:
     return tree
 
 
+def tree_placeholders(tree: Any) -> Iterator[templates.Placeholder]:
+    """The placeholders of every text of a tree, in order. Raises TemplateError."""
+    if isinstance(tree, str):
+        yield from templates.parse(tree).placeholders
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from tree_placeholders(value)
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from tree_placeholders(value)
+
+
 def _as_tuple(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
@@ -78,7 +90,7 @@ Synthetic = Literal["credentials", "input", "sync_time", "source"]
 
 
 class Input(Strict):
-    """Something the admin types once per integration; here only the account's name so far."""
+    """Something the admin types once per integration, such as the account's name or key."""
 
     key: str = ""
     label: str
@@ -112,15 +124,20 @@ class Input(Strict):
 
 
 class Tenant(Strict):
-    """Where the account at the vendor is read (M-1): an input, or the test call's answer."""
+    """Where the account at the vendor is read (M-1).
+
+    An input, or the test call's answer, or `word`: given once with the credentials, this by
+    default, because the vendor never says it.
+    """
 
     input: str | None = None
     answer: Paths = ()
+    word: str | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
-        if bool(self.input) == bool(self.answer):
-            raise PydanticCustomError("tenant", "give either `input` or `answer`")
+        if sum(map(bool, (self.input, self.answer, self.word))) != 1:
+            raise PydanticCustomError("tenant", "give one of `input`, `answer` and `word`")
         return self
 
 
@@ -149,11 +166,38 @@ class BasicAuth(Strict):
     help: str = ""
 
 
+class OAuth2Auth(Strict):
+    """OAuth 2.0; what is given here need not be typed, and settings of credentials replace it.
+
+    `hosts` may be called with the client's secret besides the hosts of the API. `lifetime` is
+    what an access token is good for where the answer does not say it (seconds); None: until the
+    vendor refuses it. `refresh_lifetime` is how long a refresh token lasts without use (days).
+    """
+
+    grant_types: Annotated[
+        tuple[Literal["authorization_code", "client_credentials"], ...], Field(min_length=1)
+    ] = ("authorization_code",)
+    auth_url: TemplateText = ""
+    token_url: TemplateText = ""
+    refresh_url: TemplateText = ""
+    hosts: tuple[str, ...] = ()
+    scope: str = ""
+    client_authentication: Literal["basic", "body"] = "basic"
+    sent_as: Literal["form", "json"] = "form"
+    add_to: tuple[Literal["header", "url"], ...] = ("header",)
+    header_prefix: str = "Bearer"
+    lifetime: int | None = Field(default=None, ge=1)
+    refresh_lifetime: int | None = Field(default=None, ge=1)
+    help: str = ""
+    source: str = "ours"
+
+
 class Auth(Strict):
     """The types of credentials that this vendor takes."""
 
     api_key: ApiKeyAuth | None = None
     basic: BasicAuth | None = None
+    oauth2: OAuth2Auth | None = None
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -179,14 +223,29 @@ class Timeouts(Strict):
 
 
 class Request(Strict):
-    """One call. `path` is joined to the base URL; texts may hold placeholders."""
+    """One call that reads. `path` is joined to the base URL; texts may hold placeholders.
+
+    `query` names a file of the folder `queries/` without its ending: a GraphQL document, sent by
+    POST with `variables`. `text` of it is filled in when the folder is read.
+    """
 
     method: Literal["GET", "POST"] = "GET"
     path: TemplateText
     params: Annotated[dict[str, Any], AfterValidator(_checked_tree)] = {}
     headers: dict[str, TemplateText] = {}
     body: Tree = Field(default=None, alias="json")
+    query: Key | None = None
+    variables: Annotated[dict[str, Any], AfterValidator(_checked_tree)] = {}
     safe_to_repeat: bool = False
+    query_text: str = ""
+
+    @model_validator(mode="after")
+    def _query_is_posted(self) -> Self:
+        if self.query and (self.method != "POST" or self.body is not None):
+            raise PydanticCustomError("query", "a `query` goes with `method: POST`, without `json`")
+        if self.variables and not self.query:
+            raise PydanticCustomError("query", "`variables` belong to a `query`")
+        return self
 
     @property
     def may_repeat(self) -> bool:
@@ -194,11 +253,30 @@ class Request(Strict):
         return self.method == "GET" or self.safe_to_repeat
 
 
+class Names(Strict):
+    """Where the test call's answer has to name the account of an input: `at`, or in a list."""
+
+    input: str
+    at: Paths = ()
+    each: Path | None = None
+    id: Path | None = None
+
+
+class Warn(Strict):
+    """A sentence to show when a value of the test call's answer is none of `unless`."""
+
+    path: Path
+    unless: tuple[Any, ...]
+    text: str
+
+
 class TestCall(Strict):
     """A harmless call that shows that credentials work."""
 
     request: Request
     answer: Literal["object", "list"] = "object"
+    names: Names | None = None
+    warnings: tuple[Warn, ...] = ()
 
 
 class Owner(Strict):
@@ -210,11 +288,16 @@ class Owner(Strict):
 
 
 class Condition(Strict):
-    """A header or a value of the body that has to equal, or contain, something."""
+    """A header or a value of the body that has to equal, or contain, something.
+
+    Text is compared without case. With none of the three it holds for every value but nothing,
+    false, the empty text and the empty list.
+    """
 
     header: str | None = None
     path: Path | None = None
     equals: Any = None
+    one_of: tuple[Any, ...] = ()
     contains: str | None = None
 
 
@@ -226,6 +309,9 @@ class ErrorRule(Strict):
     then: Literal["retry", "fail", "ask"]
     code: str | None = None
     hint: str = ""
+    # Where the body says how many seconds to wait, and what to wait where it does not.
+    wait: Paths = ()
+    wait_otherwise: float | None = Field(default=None, gt=0)
 
 
 class Inferred(Strict):

@@ -202,7 +202,7 @@ class Mapper:
     def _reader(self, field: SourceField) -> Read:
         if field.synthetic is not None:
             return _constant(self._synthetic(field))
-        path = compile_path(field.path or "")
+        path = _path_reader(field)
         blanks = (*self._load.blank.get("any", ()), *self._load.blank.get(field.type, ()))
         read_type = READERS[field.type]
         is_text = field.type == "text"
@@ -261,7 +261,7 @@ class Mapper:
         """Text straight into text, as most mappings are: ordinary values in one step."""
         if field is None or field.type != "text" or field.synthetic is not None:
             return slowly
-        path = compile_path(field.path or "")
+        path = _path_reader(field)
         blanks = (*self._load.blank.get("any", ()), *self._load.blank.get("text", ()))
         longest, trim = _longest(target), _is_trimmed(target)
 
@@ -327,6 +327,7 @@ class Mapper:
         if self._load.status is None:
             return lambda _record: None
         source = self._sources[self._load.status.field]
+        others = self._load.status.others
         convert = self._status_converter()
 
         def read(record: Any) -> Any:
@@ -334,6 +335,8 @@ class Mapper:
                 value = source(record)
                 return None if value is None or value is MISSING else convert(value)
             except TransformFailed as problem:
+                if others == "leave":
+                    return None
                 raise _FieldProblem("status_unknown", "status", f"Status: {problem}") from None
 
         return read
@@ -376,6 +379,34 @@ class Mapper:
 
 
 _TEXTS = {"text": 1000, "long_text": _LONGEST_LONG_TEXT, "department": 200}
+
+
+def _path_reader(field: SourceField) -> Read:
+    """The look-up of a field, with the manifest's own words for the vendor's values."""
+    path = compile_path(field.path or "")
+    if field.yes_if or field.no_if:
+        yes = {_word(one) for one in field.yes_if}
+        no = {_word(one) for one in field.no_if}
+
+        def derive(record: Any) -> Any:
+            value = path(record)
+            if value is None or value is MISSING or value == "":
+                return value
+            word = _word(value)
+            return word in yes if yes else word not in no
+
+        return derive
+    if field.words:
+        words = {_word(one): ours for one, ours in field.words.items()}
+
+        def translate(record: Any) -> Any:
+            value = path(record)
+            if isinstance(value, str | bool | int):
+                return words.get(_word(value), value)
+            return value
+
+        return translate
+    return path
 
 
 def _longest(target: Target) -> int:

@@ -1,12 +1,13 @@
 """Listings page by page, by the rules of the manifest; `listing.py` judges how they went."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.answers import RawAnswer
 from integrations.listing import Page, Watch
-from integrations.manifest_load import Declared, Offset, PageNumber
-from integrations.paths import compile_path, parse_path, walk
+from integrations.manifest_load import Cursor, Declared, NextUrl, Offset, PageNumber
+from integrations.paths import MISSING, compile_path, first_of, parse_path, walk
 
 _REPEATS = 2
 _TOTAL_DIGITS = 9  # what claims to be more is no count, and no database column holds it
@@ -55,21 +56,30 @@ def check_declared(
     return missing
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a page begins: values to send besides the load's own, or a whole address."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    url: str | None = None
+
+
 def read_pages(
     watch: Watch,
-    paging: PageNumber | Offset,
-    send: Callable[[dict[str, Any]], RawAnswer],
+    paging: PageNumber | Offset | Cursor | NextUrl,
+    send: Callable[[Position], RawAnswer],
     *,
     max_depth: int,
 ) -> Iterator[Page]:
     """Ask for page after page until the vendor says that it is the last. Raises VendorError."""
-    cursor = _Cursor(paging)
+    place = _Counted(paging) if isinstance(paging, PageNumber | Offset) else _Marked(paging)
     repeats = 0
     while True:
-        answer = send(cursor.parameters())
-        value, records = answer.decode_page(watch.load.records, max_depth)
+        answer = send(place.position())
+        path = None if place.is_bare(answer) else watch.load.records
+        value, records = answer.decode_page(path, max_depth)
         watch.pages += 1
-        cursor.read_totals(value, watch)
+        place.read_totals(value, watch)
         if watch.is_repeat(records):
             repeats += 1
             watch.note(f"Page {watch.pages} repeats records of earlier pages only.")
@@ -79,7 +89,7 @@ def read_pages(
         if repeats >= _REPEATS:
             watch.note("The same records came again and again, so reading was stopped.")
             return
-        if cursor.is_last(records, watch):
+        if place.is_last(records, watch):
             watch.end()
             return
         if watch.pages >= paging.max_pages:
@@ -87,8 +97,52 @@ def read_pages(
             return
 
 
-class _Cursor:
-    """Where in the listing we are, and when it is over."""
+class _Marked:
+    """A listing whose answers say where the next page is: by a mark or by a whole address."""
+
+    def __init__(self, paging: Cursor | NextUrl) -> None:
+        self._paging = paging
+        self._next = ""
+        self._more: Any = MISSING
+
+    def position(self) -> Position:
+        paging = self._paging
+        if isinstance(paging, NextUrl):
+            return Position(url=self._next or None)
+        size = {paging.size: paging.page_size} if paging.size else {}
+        mark = {paging.cursor: self._next} if self._next else {}
+        return Position({**size, **mark})
+
+    def is_bare(self, answer: RawAnswer) -> bool:
+        """Whether the answer is the list itself, without anything around it."""
+        return isinstance(self._paging, NextUrl) and answer.starts_with(b"[")
+
+    def read_totals(self, value: Any, watch: Watch) -> None:
+        paging = self._paging
+        if paging.total:
+            total = _count(compile_path(paging.total)(value))
+            watch.announce(total)
+            if total is None:
+                watch.note("The answer does not say how many records there are.")
+        found = first_of(value, paging.next)
+        self._next = str(found) if isinstance(found, str | int) and found is not False else ""
+        self._more = compile_path(paging.more)(value) if paging.more else MISSING
+
+    def is_last(self, records: list[Any], watch: Watch) -> bool:
+        if self._more is False:
+            return True
+        if not self._next:
+            if self._more is True:
+                watch.note(f"Page {watch.pages} announces more, but not where.")
+            return True
+        if not records:
+            watch.note(f"Page {watch.pages} is empty although more was announced.")
+            return True
+        return False
+
+
+class _Counted:
+    """A listing whose pages have numbers: where in it we are, and when it is over."""
 
     def __init__(self, paging: PageNumber | Offset) -> None:
         self._paging = paging
@@ -98,12 +152,17 @@ class _Cursor:
         self._full: int | None = None
         self._pages: int | None = None
 
-    def parameters(self) -> dict[str, Any]:
+    def position(self) -> Position:
         paging = self._paging
         if isinstance(paging, Offset):
-            return {paging.offset: self._taken, paging.limit: paging.page_size}
+            return Position({paging.offset: self._taken, paging.limit: paging.page_size})
         size = {paging.size: paging.page_size} if paging.size else {}
-        return {paging.page: self._number, **size}
+        return Position({paging.page: self._number, **size})
+
+    def is_bare(self, answer: RawAnswer) -> bool:
+        """No list without totals around it."""
+        del answer
+        return False
 
     def read_totals(self, value: Any, watch: Watch) -> None:
         paging = self._paging

@@ -2,12 +2,12 @@
 
 import importlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -18,15 +18,19 @@ from integrations.errors import (
     ManifestInvalid,
     OverrideRefused,
     UnknownLoad,
+    UnknownPreset,
     UnknownVendor,
     did_you_mean,
 )
 from integrations.manifest import Manifest
 from integrations.manifest_load import Load
-from integrations.manifest_parts import Input
+from integrations.manifest_parts import Inferred, Input, Strict
+from integrations.manifest_presets import Preset, Presets
 from integrations.yamlfile import Document, YamlInvalid, read_yaml
 
 VENDORS_FOLDER = Path(__file__).resolve().parent / "vendors"
+Part = TypeVar("Part", bound=Strict)
+_PRESET_KEYS = frozenset({"presets", "presets_inferred"})
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Vendor:
     hooks: ModuleType | None
     readme: str
     raw: Mapping[str, Any] = field(repr=False, compare=False)
+    presets: Mapping[str, Preset] = field(default_factory=dict, repr=False)
 
     @property
     def loads(self) -> Mapping[str, Load]:
@@ -56,6 +61,20 @@ class Vendor:
             return self.manifest.loads[key]
         except KeyError:
             raise UnknownLoad(self.label, key, self.manifest.loads) from None
+
+    def preset(self, key: str) -> Preset:
+        """Give one preset by its key without the vendor. Raises UnknownPreset."""
+        try:
+            return self.presets[key]
+        except KeyError:
+            known = (f"{self.key}.{one}" for one in self.presets)
+            raise UnknownPreset(f"{self.key}.{key}", known) from None
+
+    @property
+    def inferred(self) -> tuple[Inferred, ...]:
+        """The facts that are not certain, of the manifest and of the presets."""
+        listed = self.raw.get("presets_inferred", ())
+        return (*self.manifest.inferred, *(Inferred(**one) for one in listed))
 
     def read_inputs(self, typed: Mapping[str, str]) -> dict[str, str]:
         """Normalise all inputs. Raises InputInvalid for a missing, unknown or unusable one."""
@@ -103,7 +122,7 @@ def _corrected(key: str, overrides: str, vendor: Vendor) -> Vendor:
     origin, cached = _CORRECTED.get((key, overrides), (None, None))
     if cached is not None and origin is vendor:
         return cached
-    allowed = {fact.path for fact in vendor.manifest.inferred}
+    allowed = {fact.path for fact in vendor.inferred}
     raw = json.loads(json.dumps(vendor.raw))
     for path, value in json.loads(overrides).items():
         if path not in allowed:
@@ -113,12 +132,13 @@ def _corrected(key: str, overrides: str, vendor: Vendor) -> Vendor:
             )
         _put(raw, path.split("."), value)
     try:
-        manifest = Manifest.model_validate(raw)
+        manifest = Manifest.model_validate(_of_manifest(raw))
+        presets = _presets_of(raw)
     except ValidationError as problems:
         first = problems.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise OverrideRefused(f"{vendor.label}: override {place}: {first['msg']}") from None
-    corrected = Vendor(key, manifest.label, manifest, vendor.hooks, vendor.readme, raw)
+    corrected = replace(vendor, manifest=manifest, raw=raw, presets=presets)
     _CORRECTED[(key, overrides)] = (vendor, corrected)
     return corrected
 
@@ -152,31 +172,103 @@ def get_vendor(key: str) -> Vendor:
         raise UnknownVendor(key, vendors()) from None
 
 
+def get_preset(preset_id: str) -> tuple[Vendor, Preset]:
+    """Give a preset by its whole id, such as `aha.user_role`. Raises UnknownPreset."""
+    vendor_key, _, key = preset_id.partition(".")
+    vendor = vendors().get(vendor_key)
+    if vendor is None or key not in vendor.presets:
+        raise UnknownPreset(preset_id, preset_ids())
+    return vendor, vendor.presets[key]
+
+
+def preset_ids() -> list[str]:
+    """Give the whole ids of all presets, in the order of vendors and files."""
+    return [f"{vendor.key}.{key}" for vendor in vendors().values() for key in vendor.presets]
+
+
 def read_vendor(folder: Path, *, hooks_package: str = "integrations.vendors") -> Vendor:
     """Read one folder. Raises ManifestInvalid, which names each mistake with its line."""
-    file = folder / "vendor.yaml"
     shown = f"{folder.name}/vendor.yaml"
-    try:
-        document = read_yaml(file.read_text(encoding="utf-8"))
-    except YamlInvalid as problem:
-        where = f"line {problem.line}: " if problem.line else ""
-        raise ManifestInvalid(shown, [f"{where}{problem.message}"]) from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ManifestInvalid(shown, [f"cannot be read: {type(problem).__name__}"]) from None
-    try:
-        manifest = Manifest.model_validate(document.data)
-    except ValidationError as problems:
-        lines = [_describe(problem, document) for problem in problems.errors()]
-        raise ManifestInvalid(shown, lines) from None
+    document = _read_document(folder / "vendor.yaml", shown)
+    raw = _with_queries(document.data, folder, shown)
+    manifest = _validate(Manifest, raw, document, shown)
     hooks = None
     if (folder / "hooks.py").is_file():
         hooks = importlib.import_module(f"{hooks_package}.{folder.name}.hooks")
     mistakes = [*_mistakes(manifest, folder.name, hooks, document)]
     if mistakes:
         raise ManifestInvalid(shown, mistakes)
+    presets: Mapping[str, Preset] = {}
+    if (folder / "presets.yaml").is_file():
+        presets, raw = _read_presets(folder, manifest, raw)
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    return Vendor(manifest.key, manifest.label, manifest, hooks, text, document.data)
+    return Vendor(manifest.key, manifest.label, manifest, hooks, text, raw, presets)
+
+
+def _read_document(file: Path, shown: str) -> Document:
+    try:
+        return read_yaml(file.read_text(encoding="utf-8"))
+    except YamlInvalid as problem:
+        where = f"line {problem.line}: " if problem.line else ""
+        raise ManifestInvalid(shown, [f"{where}{problem.message}"]) from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ManifestInvalid(shown, [f"cannot be read: {type(problem).__name__}"]) from None
+
+
+def _validate(kind: type[Part], raw: Any, document: Document, shown: str) -> Part:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as problems:
+        lines = [_describe(problem, document) for problem in problems.errors()]
+        raise ManifestInvalid(shown, lines) from None
+
+
+def _read_presets(
+    folder: Path, manifest: Manifest, raw: Mapping[str, Any]
+) -> tuple[Mapping[str, Preset], dict[str, Any]]:
+    """Read `presets.yaml`; give its presets, and the raw data of both files for overrides."""
+    shown = f"{folder.name}/presets.yaml"
+    document = _read_document(folder / "presets.yaml", shown)
+    given = _with_queries(document.data, folder, shown)
+    presets = _validate(Presets, given, document, shown)
+    mistakes = [
+        f'presets.{key}: there is no load "{load}".{did_you_mean(load, manifest.loads)}'
+        for key, preset in presets.presets.items()
+        for load in (preset.roles, preset.paged_as)
+        if load is not None and load not in manifest.loads
+    ]
+    mistakes += _inferred_mistakes(presets.inferred, document.data)
+    if mistakes:
+        raise ManifestInvalid(shown, mistakes)
+    both = {**raw, "presets": given["presets"], "presets_inferred": given.get("inferred", [])}
+    return presets.presets, both
+
+
+def _of_manifest(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: part for key, part in raw.items() if key not in _PRESET_KEYS}
+
+
+def _presets_of(raw: Mapping[str, Any]) -> Mapping[str, Preset]:
+    if "presets" not in raw:
+        return {}
+    return Presets.model_validate({"presets": raw["presets"]}).presets
+
+
+def _with_queries(tree: Any, folder: Path, shown: str) -> Any:
+    """Put the text of a GraphQL file beside each `query` that names it. Raises ManifestInvalid."""
+    if isinstance(tree, list):
+        return [_with_queries(part, folder, shown) for part in tree]
+    if not isinstance(tree, Mapping):
+        return tree
+    filled = {key: _with_queries(part, folder, shown) for key, part in tree.items()}
+    name = tree.get("query")
+    if isinstance(name, str) and "path" in tree:
+        file = folder / "queries" / f"{Path(name).name}.graphql"
+        if not file.is_file():
+            raise ManifestInvalid(shown, [f"query: there is no queries/{file.name}"])
+        filled["query_text"] = file.read_text(encoding="utf-8")
+    return filled
 
 
 def _describe(problem: ErrorDetails, document: Document) -> str:
@@ -214,12 +306,17 @@ def _mistakes(
     for key, load in manifest.loads.items():
         if load.hook and not callable(getattr(hooks, load.hook, None)):
             found.append(f'loads.{key}.hook: hooks.py has no function "{load.hook}"')
-    for fact in manifest.inferred:
-        tree: Any = document.data
+    return [*found, *_inferred_mistakes(manifest.inferred, document.data)]
+
+
+def _inferred_mistakes(facts: Iterable[Inferred], data: Any) -> list[str]:
+    found = []
+    for fact in facts:
+        tree = data
         for part in fact.keys:
             try:
                 tree = tree[int(part)] if isinstance(tree, list) else tree[part]
             except (KeyError, IndexError, ValueError, TypeError):
-                found.append(f"inferred: the manifest has no {fact.path}")
+                found.append(f"inferred: the file has no {fact.path}")
                 break
     return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from integrations.filters import as_text
 from integrations.manifest_load import RoleRows, RoleRule
 from integrations.paths import MISSING, compile_path
 
@@ -64,9 +65,12 @@ def compile_roles(rule: RoleRule) -> Callable[[Mapping[str, Any]], list[RoleRow]
 def _flag_reader(rows: RoleRows) -> _Reader:
     flag = compile_path(rows.flag or "")
     row = [(rows.role_is or "", "", "")]
+    wanted = {as_text(one).casefold() for one in rows.flag_is}
 
     def read(record: Any) -> list[tuple[str, str, str]]:
         value = flag(record)
+        if wanted and isinstance(value, str | int) and not isinstance(value, bool):
+            return row if as_text(value).casefold() in wanted else []
         if value is True:
             return row
         if value is False or value is None or (value is MISSING and rows.absent_means_none):
@@ -105,11 +109,17 @@ def _name_reader(rows: RoleRows) -> Callable[[Any], str]:
     if rows.role_is:
         fixed = rows.role_is
         return lambda _item: fixed
+    itself = not (rows.role or rows.code)
     role = compile_path(rows.role) if rows.role else None
     code = compile_path(rows.code) if rows.code else None
     names = {str(key): value for key, value in rows.names.items()}
 
     def read(item: Any) -> str:
+        if itself:
+            own = _word(item)
+            if not own:
+                raise _Unreadable
+            return names.get(own, own)
         word = _word(role(item)) if role else ""
         if word:
             return word

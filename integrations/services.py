@@ -54,6 +54,7 @@ def access_for(credentials: Credentials) -> Access:
         base_url=credentials.base_url or None,
         overrides=credentials.overrides,
         is_row=True,
+        tenant=credentials.tenant,
     )
 
 

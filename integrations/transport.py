@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import orjson
 import requests
@@ -87,6 +87,30 @@ class Transport:
     def close(self) -> None:
         """Close the connections that are kept alive."""
         self._adapter.close()
+
+    def renew_token(self) -> bool:
+        """Have a refused token replaced; False where there is none that could be.
+
+        Raises VendorError when the grant is gone or the token cannot be had now.
+        """
+        return self._signer.renew()
+
+    def split(self, url: str) -> tuple[str, dict[str, Any]]:
+        """Take an address that the vendor gave apart into path and parameters.
+
+        Raises BrokenAnswer unless it lies below the base URL: the credentials would go with it.
+        """
+        base, given = urlsplit(self._base), urlsplit(url)
+        folder = f"{base.path}/"
+        same = (given.scheme, given.netloc) == (base.scheme, base.netloc)
+        if not same or not given.path.startswith(folder) or given.fragment:
+            raise BrokenAnswer(
+                "contradiction",
+                f"{self._manifest.label} names a next page outside of its own address; it was not "
+                "followed.",
+            )
+        params = parse_qs(given.query, keep_blank_values=True)
+        return given.path.removeprefix(folder), dict(params)
 
     def exchange(
         self,

@@ -1,6 +1,7 @@
 """What a bad ending means: the manifest's table, and plain words for the admin."""
 
 import random
+import re
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,12 +17,14 @@ from integrations.errors import AskPerson, BrokenAnswer, TryLater, VendorError
 from integrations.filters import as_text
 from integrations.manifest import Manifest
 from integrations.manifest_parts import Condition, ErrorRule
-from integrations.paths import compile_path
+from integrations.paths import compile_path, first_of
 
 MAX_TRIES = 5
 LONGEST_WAIT = 900.0
 _SMALL = 64 * 1024
 _GOOD, _REDIRECT, _CLIENT, _SERVER = 200, 300, 400, 500
+_UNAUTHORIZED = 401
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*s(?:ec|\b)", re.IGNORECASE | re.ASCII)
 _JITTER = random.SystemRandom()
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504, 598, 599})
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
@@ -114,7 +117,11 @@ def judge(
     kind = TryLater if code == "server_error" else _KINDS[then]
     hint = f"{rule.hint} " if rule and rule.hint else ""
     words = _WORDS.get(code, "refused the request")
-    wait = asked_wait(answer.headers, manifest, now) if then == "retry" else None
+    wait = None
+    if then == "retry":
+        wait = asked_wait(answer.headers, manifest, now)
+        if wait is None and rule is not None:
+            wait = _wait_in_body(rule, answer, manifest)
     if wait is not None and wait > LONGEST_WAIT:
         hint = f"It asks for a pause of {wait / 60:,.0f} minutes. {hint}"
     return kind(
@@ -130,6 +137,11 @@ def may_retry(error: VendorError) -> bool:
     return isinstance(error, TryLater)
 
 
+def is_token_refused(error: VendorError) -> bool:
+    """Say whether another access token might help: 401, or a rule's code `token_invalid`."""
+    return error.status == _UNAUTHORIZED or error.code == "token_invalid"
+
+
 def _rule_for(answer: RawAnswer, manifest: Manifest) -> ErrorRule | None:
     body: Any = None
     for rule in manifest.errors:
@@ -137,27 +149,49 @@ def _rule_for(answer: RawAnswer, manifest: Manifest) -> ErrorRule | None:
             continue
         if rule.when is None:
             return rule
-        if rule.when.path and body is None and answer.size <= _SMALL:
-            try:
-                body = answer.decode(manifest.max_depth)
-            except BrokenAnswer:
-                body = {}
-        if _holds(rule.when, answer, body):
+        if rule.when.path and body is None:
+            body = _body_of(answer, manifest)
+        if holds(rule.when, answer.headers, body):
             return rule
     return None
 
 
-def _holds(condition: Condition, answer: RawAnswer, body: Any) -> bool:
+def _body_of(answer: RawAnswer, manifest: Manifest) -> Any:
+    """The body for conditions; of a bad answer only a small one, of a good one any."""
+    if answer.size > _SMALL and answer.status >= _REDIRECT:
+        return {}
+    try:
+        return answer.decode(manifest.max_depth)
+    except BrokenAnswer:
+        return {}
+
+
+def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
+    """Say whether a condition of a manifest holds for an answer."""
     found: Any = None
     if condition.header:
-        found = answer.headers.get(condition.header)
+        found = headers.get(condition.header)
     elif condition.path:
         found = compile_path(condition.path)(body) or None
     if found is None:
         return False
+    text = as_text(found).casefold()
     if condition.contains is not None:
-        return condition.contains.casefold() in as_text(found).casefold()
-    return condition.equals is None or as_text(found) == as_text(condition.equals)
+        return condition.contains.casefold() in text
+    wanted = condition.one_of or (() if condition.equals is None else (condition.equals,))
+    return not wanted or text in {as_text(one).casefold() for one in wanted}
+
+
+def _wait_in_body(rule: ErrorRule, answer: RawAnswer, manifest: Manifest) -> float | None:
+    """The seconds that the body asks for: a number, or a text such as "reset in 17 seconds"."""
+    if rule.wait:
+        found = first_of(_body_of(answer, manifest), rule.wait)
+        if isinstance(found, str):
+            match = _SECONDS.search(found)
+            found = float(match[1]) if match else None
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return max(float(found), 0.0)
+    return rule.wait_otherwise
 
 
 def _code_for(status: int, rule: ErrorRule | None) -> str:

@@ -3,6 +3,7 @@
 from .credentials import Credentials, GlobalVariable
 from .integration import FieldMapping, Integration
 from .links import LinkState, RecordLink
+from .operations import Operation
 from .pace import Pace
 from .runs import PlannedChange, RecordIssue, StagedRecord, SyncRun
 from .work import DueSlot, Installation, Notification, WorkingProcess
@@ -16,6 +17,7 @@ __all__ = [
     "Integration",
     "LinkState",
     "Notification",
+    "Operation",
     "Pace",
     "PlannedChange",
     "RecordIssue",

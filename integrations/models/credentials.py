@@ -30,9 +30,11 @@ class Credentials(models.Model):
     class Type(models.TextChoices):
         API_KEY = "api_key", "API key"
         BASIC = "basic", "Basic (username and password)"
+        OAUTH2 = "oauth2", "OAuth 2.0"
 
     class Stored(models.TextChoices):
         SEALED = "sealed", "Sealed in the database"
+        REFERENCE = "reference", "Only where it is: an environment variable or a file"
 
     class Test(models.TextChoices):
         UNTESTED = "untested", "Not tested yet"
@@ -47,6 +49,12 @@ class Credentials(models.Model):
     sealed: str = EncryptedTextField(default="", blank=True, editable=False)
     hints = models.JSONField(default=dict, blank=True, editable=False)
     stored = models.CharField(max_length=10, choices=Stored.choices, default=Stored.SEALED)
+    references = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="Of stored: reference, where each secret is: {name: {env or file: where}}.",
+    )
     tenant = models.CharField(
         max_length=200,
         null=True,
@@ -72,11 +80,29 @@ class Credentials(models.Model):
     )
     test_message = models.CharField(max_length=500, blank=True, editable=False)
     tested_at = models.DateTimeField(null=True, editable=False)
+    # OAuth 2.0 (M-33). Tokens are in `sealed`; who refreshes holds the fence.
+    token_expires_at = models.DateTimeField(null=True, editable=False)
+    token_fence = models.PositiveIntegerField(default=0, editable=False)
+    token_lease_until = models.DateTimeField(null=True, editable=False)
+    token_lease_by = models.CharField(max_length=200, blank=True, editable=False)
+    refreshed_at = models.DateTimeField(null=True, editable=False)
+    reconnect_since = models.DateTimeField(
+        null=True, editable=False, help_text="The grant is gone; a person has to connect again."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = CredentialsManager()
-    history = HistoricalRecords(excluded_fields=["sealed"])
+    history = HistoricalRecords(
+        excluded_fields=[
+            "sealed",
+            "token_expires_at",
+            "token_fence",
+            "token_lease_until",
+            "token_lease_by",
+            "refreshed_at",
+        ]
+    )
 
     class Meta:
         verbose_name_plural = "credentials"
@@ -85,10 +111,15 @@ class Credentials(models.Model):
         permissions = [("test_credentials", "Can test credentials at the vendor")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(type__in=["api_key", "basic"]), name="credentials_type_is_known"
+                condition=Q(type__in=["api_key", "basic", "oauth2"]),
+                name="credentials_type_is_known",
             ),
             models.CheckConstraint(
-                condition=Q(stored__in=["sealed"]), name="credentials_storage_is_known"
+                condition=Q(stored__in=["sealed", "reference"]),
+                name="credentials_storage_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="oauth2", stored="reference"), name="oauth2_is_sealed"
             ),
         ]
 

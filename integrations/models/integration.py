@@ -26,6 +26,7 @@ class Integration(models.Model):
 
     class Installation(models.TextChoices):
         CLOUD = "cloud", "Cloud"
+        LOCAL = "local", "Local: run by command where the secret is"
 
     class Preference(models.TextChoices):
         CREATE_AND_UPDATE = "create_and_update", "Create & Update"

@@ -85,6 +85,8 @@ class Notification(models.Model):
         HELD = "held", "Removals are held"
         ERROR_STATE = "error_state", "No connection, three times in a row"
         EXPIRES = "expires", "Credentials are about to expire"
+        RECONNECT = "reconnect", "Credentials have to be connected again"
+        OPERATION = "operation", "A call to a vendor asks for a person"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Waits to be sent"
