@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -250,6 +251,15 @@ def test_what_a_killed_process_left_is_finished_first(run: Any, company: Sandbox
     assert f"Run {left.pk} was left by a process that died" in ended.err
 
 
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """Let Ctrl-C interrupt, as at a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("at_a_terminal")
 def test_ctrl_c_cancels_the_run(run: Any, company: Sandbox):
     (fault,) = company.faults.arm(
         [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=20)]
