@@ -24,9 +24,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from integrations import secrets, services
 from integrations.admin import reauth
+from integrations.admin.facts import FactsPage
 from integrations.admin.filters import VendorFilter
 from integrations.admin.history import HistoryPage
 from integrations.errors import IntegrationsError
+from integrations.facts import facts_of
 from integrations.forms.credentials import CredentialsForm, credentials_form, field_names
 from integrations.models import Credentials
 from integrations.registry import Vendor, get_vendor, vendors
@@ -52,7 +54,7 @@ def expiry_badge(expires_on: date | None, *, today: date) -> SafeString | str:
 
 
 @admin.register(Credentials)
-class CredentialsAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):
+class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
     """`sealed` is in no form, filter, search or list; what is shown of secrets is in `hints`."""
 
     list_display = (
@@ -203,6 +205,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, ModelAdmin):
         row: Credentials | None = kwargs.get("obj")
         if row is not None and row.pk:
             context["used_by"] = row.integrations.order_by("name")
+            context["facts"] = facts_of(get_vendor(row.vendor), row.overrides)
             context["may_test"] = request.user.has_perm("integrations.test_credentials")
             context["test_inputs"] = _test_inputs(row)
             context["expiry"] = expiry_badge(row.expires_on, today=timezone.localdate())

@@ -67,6 +67,7 @@ OTHER_PAGES = {
     "auth_group_delete": {ROOT},
     "confirm_password": SIGNED_IN_STAFF,
     "integrations_credentials_test": ADMINS,
+    "integrations_credentials_facts": ADMINS,
     "integrations_integration_launch": ADMINS,
     "integrations_integration_pause": ADMINS,
     "integrations_integration_preview": ADMINS,
