@@ -1,6 +1,7 @@
 """What happened: effects that were committed (ledger), and requests that were seen (log)."""
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import orjson
 
 LOG_LENGTH = 20_000
 KEPT_BODY = 4_096
+_GIVEN_OUT = re.compile(r"sandbox-[0-9a-f]{40}")  # the form of `VendorSide.secret`
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,10 @@ class RequestLog:
         self.total = 0
 
     def masked(self, text: str) -> str:
-        """The text without any of the sandbox's secrets."""
+        """The text without any of the sandbox's secrets, those that it gave out included."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return text
+        return _GIVEN_OUT.sub("***", text)
 
     def as_json(self) -> dict[str, Any]:
         """`{"total", "early", "requests": [...]}`."""

@@ -174,8 +174,11 @@ class Sandbox:
         return f"{self.url}/{vendor}{self.state[vendor].base_path}"
 
     def credentials(self, vendor: str) -> dict[str, Any]:
-        """`{"type", "settings", "secrets"}` of the vendor."""
-        return self.state[vendor].credentials()
+        """`{"type", "settings", "secrets"}` of the vendor, addresses filled in."""
+        side = self.state[vendor]
+        given = side.credentials()
+        places = {name: f"{self.url}/{vendor}{path}" for name, path in side.addresses().items()}
+        return {**given, "settings": {**given["settings"], **places}}
 
     def describe(self) -> dict[str, Any]:
         """What the command prints: the control address, and base URL, inputs, credentials."""
@@ -185,7 +188,7 @@ class Sandbox:
                 name: {
                     "base_url": self.base_url(name),
                     "inputs": side.inputs(),
-                    "credentials": side.credentials(),
+                    "credentials": self.credentials(name),
                 }
                 for name, side in self.state.items()
             },

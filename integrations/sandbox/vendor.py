@@ -185,6 +185,13 @@ class VendorSide(ABC):
     def settle(self) -> None:  # noqa: B027 - most vendors have nothing to add
         """Called once after the last worker: accounts that belong to nobody, and so on."""
 
+    def aside(self, request: Request) -> Answer | None:  # noqa: B027 - most have nothing
+        """The answer of what stands beside the API, such as a token server; else None."""
+
+    def addresses(self) -> dict[str, str]:
+        """Settings of the credentials that are addresses, as paths below the vendor's name."""
+        return {}
+
     def finished(self, request: Request, answer: Answer) -> Answer:
         """Last touch on every answer of an existing account: formats and common headers."""
         del request
@@ -195,6 +202,9 @@ class VendorSide(ABC):
     def answer(self, request: Request) -> Answer:
         """Answer as the vendor would: account, signature, rate, path, in this order."""
         with self.lock:
+            beside = self.aside(request)
+            if beside is not None:
+                return beside
             path = self.inside(request.path)
             if path is None:
                 return self.wrong_account(request)
