@@ -130,8 +130,9 @@ class VendorClient:
         """Make the vendor's harmless call. Raises VendorError when credentials do not work."""
         manifest = self.vendor.manifest
         answer = self.perform(manifest.test.request)
-        expected = list if manifest.test.answer == "list" else dict
-        if not isinstance(answer.json, expected):
+        kinds: dict[str, tuple[type, ...]]
+        kinds = {"object": (dict,), "list": (list,), "either": (dict, list)}
+        if not isinstance(answer.json, kinds[manifest.test.answer]):
             raise AskPerson(
                 "contradiction",
                 f"{self.vendor.label} answered the test call with something else than it documents "

@@ -76,6 +76,8 @@ class Manifest(Strict):
     max_depth: int = Field(default=32, ge=2, le=200)
     user_agent: str = "Rolecall (self-hosted user management)"
     headers: dict[str, TemplateText] = {"Accept": "application/json"}
+    # A header that carries an id of its own with every single call, for the vendor's support.
+    request_id_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,100}$")
     test: TestCall
     owner: Owner | None = None
     errors: tuple[ErrorRule, ...] = ()

@@ -274,7 +274,7 @@ class TestCall(Strict):
     """A harmless call that shows that credentials work."""
 
     request: Request
-    answer: Literal["object", "list"] = "object"
+    answer: Literal["object", "list", "either"] = "object"
     names: Names | None = None
     warnings: tuple[Warn, ...] = ()
 

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
@@ -164,7 +165,7 @@ class Transport:
         request = requests.Request(
             method.upper(),
             url,
-            headers={**self._headers, **_checked_headers(headers)},
+            headers={**self._headers, **self._request_id(), **_checked_headers(headers)},
         ).prepare()
         if body is not None:
             # Exactly this type: BambooHR reads a report with "; charset" behind it as XML.
@@ -172,6 +173,10 @@ class Transport:
             request.prepare_body(_write_json(body), None)
         self._check(request.url or "")
         return self._signer(request)
+
+    def _request_id(self) -> dict[str, str]:
+        name = self._manifest.request_id_header
+        return {name: str(uuid.uuid4())} if name else {}
 
     def _read(self, response: requests.Response) -> RawAnswer:
         """Read the body within the caps. Raises VendorError, and what urllib3 raises."""
