@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -20,6 +21,8 @@ _AT_ONCE = 20 * 1024 * 1024
 _LENIENTLY = 8 * 1024 * 1024
 _VALUES = 400_000
 _SOMETHING = re.compile(rb"\S")
+# A whole number longer than 64 bits can hold: orjson makes a fraction of it, which loses digits.
+_LONG_NUMBER = re.compile(rb"[\[:,\s]-?[0-9]{20,1000}[\s,\]}]")
 _TRIES = 24
 _FEW_TRIES = 4  # for what costs more: larger windows, and decoding leniently
 _AROUND = 8  # what may lie around the list of records
@@ -114,7 +117,7 @@ class RawAnswer:
     def _decode_bytes(self, body: bytes | bytearray) -> Any:
         """Decode; errors are raised outside of `except`, for a JSON error carries the body."""
         try:
-            return orjson.loads(body)
+            return _decode_exactly(body)
         except orjson.JSONDecodeError as problem:
             is_too_deep = "depth" in str(problem)
         if not is_too_deep and len(body) <= _LENIENTLY:
@@ -170,6 +173,15 @@ class RawAnswer:
             given += len(piece)
             at, window = after, _PIECE
             yield piece
+
+
+def _decode_exactly(body: bytes | bytearray) -> Any:
+    """Decode with the digits of every whole number kept. Raises orjson.JSONDecodeError."""
+    value = orjson.loads(body)
+    if len(body) <= _LENIENTLY and _LONG_NUMBER.search(body):
+        with suppress(ValueError, RecursionError):
+            return json.loads(body, parse_constant=_no_constant)
+    return value
 
 
 def decode_leniently(body: bytes | bytearray) -> Any:
@@ -279,7 +291,7 @@ def _decode_piece(body: bytearray, at: int, end: int, *, lenient: bool = True) -
     if _holds_too_much(content):
         return None
     try:
-        decoded: list[Any] = orjson.loads(content)
+        decoded: list[Any] = _decode_exactly(content)
     except orjson.JSONDecodeError:
         if not lenient or len(content) > _LENIENTLY:
             return None

@@ -495,8 +495,8 @@ def _plain_text(value: Any) -> str:
         return str(value)
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(value)
+    if isinstance(value, list) and all(type(item) in {str, int} for item in value):
+        return ", ".join(map(str, value))
     raise TransformFailed("a list or an object where text is expected; choose a path into it.")
 
 

@@ -107,6 +107,19 @@ def test_an_id_of_19_digits_keeps_every_digit():
     assert raw(b'{"id": 6776757454431877834}').decode(DEPTH) == {"id": 6776757454431877834}
 
 
+def test_an_id_longer_than_64_bits_keeps_every_digit_also_in_a_large_answer():
+    """Such numbers become fractions in fast decoders."""
+    number = 53002345678901234567890123
+    few = b'{"list": [{"id": %d}, {"id": -%d}]}' % (number, number)
+    many = b'{"list": [' + b", ".join([b'{"id": %d, "pad": "%s"}' % (number, b"x" * 500)] * 4000)
+
+    whole = raw(few).decode(DEPTH)
+    pieces = raw(many + b"]}").records("list", DEPTH)[1]
+
+    assert [one["id"] for one in whole["list"]] == [number, -number]
+    assert {one["id"] for piece in pieces for one in piece} == {number}
+
+
 @given(JSON_VALUES, st.integers(1, 6))
 def test_depth_is_counted_as_json_nests(value: Any, limit: int):
     def depth(tree: Any) -> int:
