@@ -156,18 +156,26 @@ class VendorClient:
         )
         return Connection(tenant, owner_id, " ".join([text, *warnings]), warnings)
 
-    def check_tenant(self, expected: str) -> None:
-        """Ask whose account it is, where only the vendor says it. Raises VendorError (M-1)."""
-        if not self.vendor.manifest.tenant.answer:
-            return
-        tenant = self._tenant(self.perform(self.vendor.manifest.test.request))
-        if tenant != expected:
+    def check_tenant(self, expected: str | None) -> str | None:
+        """Say whose account it is, where no input does: by the credentials, or one call (M-1).
+
+        Raises VendorError, `other_account` where it is not the expected one.
+        """
+        tenant = self.vendor.manifest.tenant
+        if tenant.input:
+            return None
+        if tenant.word:
+            answered = self.access.tenant or tenant.word
+        else:
+            answered = self._tenant(self.perform(self.vendor.manifest.test.request))
+        if expected is not None and answered != expected:
             raise AskPerson(
                 "other_account",
-                f'The credentials answer for the account "{tenant}" of {self.vendor.label}, but '
+                f'The credentials answer for the account "{answered}" of {self.vendor.label}, but '
                 f'"{expected}" was launched. {where_to_look(self.access)}',
             )
 
+        return answered
     def owner_id(self) -> str | None:
         """Give the id of the record that owns the credentials; None where the vendor has none.
 
@@ -363,7 +371,21 @@ class VendorClient:
             return self.inputs[tenant.input]
         if tenant.word:
             return self.access.tenant or tenant.word
-        return _id_in(answer.json, tenant.answer) or ""
+        named = _id_in(answer.json, tenant.answer)
+        if named is None:
+            raise AskPerson(
+                "contradiction",
+                f"{self.vendor.label} did not say for which account the credentials are "
+                f"(status {answer.status}, {answer.size} bytes). {where_to_look(self.access)}",
+                status=answer.status,
+            )
+        return named
+
+
+def _unsent(problem: TemplateError) -> AskPerson:
+    error = AskPerson("refused", f"The call was not sent: {problem.message}.")
+    error.sent = False
+    return error
 
 
 def _id_in(value: Any, paths: tuple[str, ...]) -> str | None:

@@ -76,7 +76,7 @@ def tree_placeholders(tree: Any) -> Iterator[templates.Placeholder]:
 
 
 def _as_tuple(given: Any) -> Any:
-    return (given,) if isinstance(given, str) else given
+    return (given,) if isinstance(given, str | int) else given
 
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -291,11 +291,12 @@ class Condition(Strict):
     """A header or a value of the body that has to equal, or contain, something.
 
     Text is compared without case. With none of the three it holds for every value but nothing,
-    false, the empty text and the empty list.
+    false, the empty text and the empty list. Of several paths the first that leads somewhere is
+    looked at.
     """
 
     header: str | None = None
-    path: Path | None = None
+    path: Paths = ()
     equals: Any = None
     one_of: tuple[Any, ...] = ()
     contains: str | None = None
@@ -304,14 +305,14 @@ class Condition(Strict):
 class ErrorRule(Strict):
     """What a status, or a status with a condition, means. The first rule that fits counts."""
 
-    status: int = Field(ge=200, le=599)
+    status: Annotated[tuple[Annotated[int, Field(ge=200, le=599)], ...], BeforeValidator(_as_tuple)]
     when: Condition | None = None
     then: Literal["retry", "fail", "ask"]
     code: str | None = None
     hint: str = ""
     # Where the body says how many seconds to wait, and what to wait where it does not.
     wait: Paths = ()
-    wait_otherwise: float | None = Field(default=None, gt=0)
+    wait_otherwise: Annotated[float, Field(gt=0)] | Literal["midnight_utc"] | None = None
 
 
 class Inferred(Strict):

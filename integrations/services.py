@@ -247,7 +247,7 @@ def _tenant_of(integration: Integration, *, test: bool) -> str:
     assert credentials is not None  # noqa: S101 - problems_before_launch found it
     inputs = effective_inputs(integration.vendor, integration.inputs)
     tenant = tenant_by_inputs(integration, inputs)
-    if test:
+    if test or get_vendor(integration.vendor).manifest.tenant.answer:
         tenant = test_credentials(credentials, integration.inputs, now=None).tenant
     return tenant or credentials.tenant or "main"
 

@@ -4,7 +4,7 @@ import random
 import re
 import socket
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from integrations.errors import AskPerson, BrokenAnswer, TryLater, VendorError
 from integrations.filters import as_text
 from integrations.manifest import Manifest
 from integrations.manifest_parts import Condition, ErrorRule
-from integrations.paths import compile_path, first_of
+from integrations.paths import first_of
 
 MAX_TRIES = 5
 LONGEST_WAIT = 900.0
@@ -121,7 +121,7 @@ def judge(
     if then == "retry":
         wait = asked_wait(answer.headers, manifest, now)
         if wait is None and rule is not None:
-            wait = _wait_in_body(rule, answer, manifest)
+            wait = _wait_by_rule(rule, answer, manifest, now)
     if wait is not None and wait > LONGEST_WAIT:
         hint = f"It asks for a pause of {wait / 60:,.0f} minutes. {hint}"
     return kind(
@@ -145,7 +145,7 @@ def is_token_refused(error: VendorError) -> bool:
 def _rule_for(answer: RawAnswer, manifest: Manifest) -> ErrorRule | None:
     body: Any = None
     for rule in manifest.errors:
-        if rule.status != answer.status:
+        if answer.status not in rule.status:
             continue
         if rule.when is None:
             return rule
@@ -172,7 +172,7 @@ def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
     if condition.header:
         found = headers.get(condition.header)
     elif condition.path:
-        found = compile_path(condition.path)(body) or None
+        found = first_of(body, condition.path) or None
     if found is None:
         return False
     text = as_text(found).casefold()
@@ -182,7 +182,9 @@ def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
     return not wanted or text in {as_text(one).casefold() for one in wanted}
 
 
-def _wait_in_body(rule: ErrorRule, answer: RawAnswer, manifest: Manifest) -> float | None:
+def _wait_by_rule(
+    rule: ErrorRule, answer: RawAnswer, manifest: Manifest, now: datetime
+) -> float | None:
     """The seconds that the body asks for: a number, or a text such as "reset in 17 seconds"."""
     if rule.wait:
         found = first_of(_body_of(answer, manifest), rule.wait)
@@ -194,6 +196,9 @@ def _wait_in_body(rule: ErrorRule, answer: RawAnswer, manifest: Manifest) -> flo
     return rule.wait_otherwise
 
 
+    if rule.wait_otherwise == "midnight_utc":
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return (today + timedelta(days=1) - now).total_seconds()
 def _code_for(status: int, rule: ErrorRule | None) -> str:
     if status in _CODES:
         return _CODES[status]

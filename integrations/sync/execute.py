@@ -146,6 +146,7 @@ def _work_through(work: Work) -> None:
     access = services.access_for(work.integration.credentials)
     resume(work)
     with VendorClient(work.vendor, access, inputs=inputs) as client:
+        _same_account(work, client)
         if work.run.kind == SyncRun.Kind.REMOVALS:
             work.complete = True  # nothing was listed that could be lacking
             remove_approved(work, client)
@@ -180,6 +181,17 @@ def _same_tenant(work: Work, inputs: dict[str, str]) -> None:
             f'The integration was launched for the account "{work.integration.tenant}", but its '
             f'inputs now name "{tenant}". Put the input back, or make another integration.'
         )
+
+
+def _same_account(work: Work, client: VendorClient) -> None:
+    """The same where no input says it, before anything is read. Raises VendorError.
+
+    One call where only the vendor says it. A draft that is previewed takes the account that
+    answers; it is not saved.
+    """
+    answered = client.check_tenant(work.integration.tenant)
+    if answered is not None:
+        work.integration.tenant = answered
 
 
 def _mapper(work: Work, inputs: dict[str, str]) -> Mapper:
