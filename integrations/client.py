@@ -18,6 +18,7 @@ from integrations.manifest_parts import Request
 from integrations.pace import shared_limiter_for
 from integrations.pagination import Position, read_pages, read_single
 from integrations.paths import MISSING, compile_path, first_of
+from integrations.presets.call import Rendered
 from integrations.registry import Vendor
 from integrations.transport import Transport
 from integrations.verdicts import (
@@ -174,8 +175,8 @@ class VendorClient:
                 f'The credentials answer for the account "{answered}" of {self.vendor.label}, but '
                 f'"{expected}" was launched. {where_to_look(self.access)}',
             )
-
         return answered
+
     def owner_id(self) -> str | None:
         """Give the id of the record that owns the credentials; None where the vendor has none.
 
@@ -217,6 +218,36 @@ class VendorClient:
                     if isinstance(record, dict):
                         enrich(record)
             yield page
+
+    def pages_like(
+        self,
+        load: Load,
+        request: Rendered,
+        *,
+        records: str | None,
+    ) -> Iterator[Page]:
+        """Read a listing that is no load, with the paging of this one; else as `pages`."""
+        watch = self._watch = Watch(load.model_copy(update={"records": records}))
+        self._requests = 0
+
+        def send(position: Position) -> RawAnswer:
+            moved = request.at(position, sent_in=getattr(load.paging, "sent_in", "params"))
+            path, params = moved.path, moved.params
+            if position.url is not None:
+                path, params = self._transport.split(position.url)
+            return self._send(
+                request.method,
+                path,
+                params=params,
+                headers=request.headers,
+                body=moved.body,
+                may_repeat=True,
+            )
+
+        depth = self.vendor.manifest.max_depth
+        if isinstance(load.paging, Single):
+            return read_single(send(Position()), watch, max_depth=depth, names=())
+        return read_pages(watch, load.paging, send, max_depth=depth)
 
     @property
     def listing(self) -> Listing:
@@ -270,7 +301,7 @@ class VendorClient:
             body = templates.render_tree(request.body, values)
             in_query = templates.render_tree(request.variables, values)
         except TemplateError as problem:
-            raise AskPerson("refused", f"The call was not sent: {problem.message}.") from None
+            raise _unsent(problem) from None
         if url is not None:
             path, all_params = self._transport.split(url)
         if json is not None:
@@ -326,12 +357,14 @@ class VendorClient:
             seconds = problem.seconds
         else:
             return
-        raise TryLater(
+        paused = TryLater(
             "rate_limited",
             f"{self.vendor.label} has asked for a pause of {seconds / 60:,.0f} more minutes, so "
             f"nothing was sent. {where_to_look(self.access)}",
             retry_after=seconds,
         )
+        paused.sent = False
+        raise paused
 
     def _wait(self, seconds: float, error: VendorError) -> None:
         if self._on_wait is not None:

@@ -3,6 +3,7 @@
 import http.client
 import io
 import socket
+import threading
 import time
 from typing import Any, ClassVar, cast
 
@@ -15,6 +16,15 @@ from urllib3.util.connection import create_connection
 from integrations.egress import Resolve, checked_addresses, resolve
 
 _POOL_SIZE = 32
+
+
+class Progress(threading.local):
+    """Of this thread's call: whether any byte of the request went out."""
+
+    began = False
+
+
+progress = Progress()
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -88,6 +98,13 @@ class _Checked(HTTPConnection):
     def request(self, *arguments: Any, **named: Any) -> None:
         self._deadline = time.monotonic() + self.total_timeout
         super().request(*arguments, **named)
+
+    def send(self, data: Any) -> None:
+        """Send a piece; connecting comes first, so that what is begun is known exactly."""
+        if self.sock is None:
+            self.connect()
+        progress.began = True
+        super().send(data)
 
     def response_class(self, sock: socket.socket, **named: Any) -> Any:  # type: ignore[override]
         read_timeout = sock.gettimeout() or self.total_timeout

@@ -2,12 +2,15 @@
 
 IntegrationsError
 ├── VendorError              a call ended badly; `code`, `message`, `status`, `retry_after`
-│   ├── TryLater             repeat later: connection, dns, timeout, rate_limited, server_error
+│   ├── TryLater             repeat later: connection, dns, timeout, rate_limited, server_error,
+│   │                        no_token (nothing was sent to the API: no access token could be had)
 │   ├── AskPerson            a person mends it: unauthorized, forbidden, not_found, tls, redirect,
-│   │   │                    egress_refused, refused, credentials_invalid
-│   │   └── InputInvalid     one input of the vendor (its sub-domain) cannot be what was typed
+│   │   │                    egress_refused, refused, credentials_invalid, refresh_refused
+│   │   ├── InputInvalid     one input of the vendor (its sub-domain) cannot be what was typed
+│   │   └── TokenRefused     the token endpoint says no; `reason` is its RFC 6749 code
 │   └── BrokenAnswer         no sense in it: html, wrong_type, not_json, empty, truncated,
 │                            too_large, too_deep, contradiction
+├── ConsentFailed            a person presses Connect again; `credentials_id` where it is known
 ├── NotReady                 a person completes the integration; `problems`, each with its field
 │   └── InstallationPaused   somebody looks at previews and says go first
 ├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
@@ -36,6 +39,7 @@ IntegrationsError
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 # M-32: what counts towards three failures of the connection in a row.
 _CONNECTION_FAILURES = frozenset(
@@ -49,6 +53,7 @@ _CONNECTION_FAILURES = frozenset(
         "unauthorized",
         "forbidden",
         "refresh_refused",
+        "no_token",
     }
 )
 _SIGN_IN_REFUSED = frozenset({401, 403})
@@ -87,8 +92,13 @@ class VendorError(IntegrationsError):
     """A call to a vendor that ended badly.
 
     `status` is the HTTP status where there was an answer; `retry_after` are seconds that the
-    vendor asked us to wait, where it asked for more than one wait may last.
+    vendor asked us to wait, where it asked for more than one wait may last. `sent` is False where
+    certainly not one byte of the request went out. `body` is what a short answer said, for judging
+    what it means; it is never shown or stored as it is.
     """
+
+    sent: bool = True
+    body: Any = None
 
     def __init__(
         self,
@@ -125,6 +135,14 @@ class InputInvalid(AskPerson):
         self.field = field
 
 
+class TokenRefused(AskPerson):
+    """The token endpoint refuses; no repeat helps. `reason` is a code of RFC 6749, else "other"."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__("refresh_refused", message)
+        self.reason = reason
+
+
 class BrokenAnswer(VendorError):
     """The vendor answered, but not with what its documentation promises."""
 
@@ -158,6 +176,14 @@ class InstallationPaused(NotReady):
                 )
             ]
         )
+
+
+class ConsentFailed(IntegrationsError):
+    """The walk over the vendor's consent page did not end in tokens; nothing was stored."""
+
+    def __init__(self, message: str, credentials_id: int | None = None) -> None:
+        super().__init__(message)
+        self.credentials_id = credentials_id
 
 
 class AlreadyRunning(IntegrationsError):

@@ -251,6 +251,8 @@ class Load(Strict):
     records: Path | None = None
     declared: Declared | None = None
     id: Path
+    # The name under which presets ask for the id of an account of this load, such as aha_user_id.
+    record_key: Key | None = None
     fields: dict[Key, SourceField]
     blank: dict[FieldType | Literal["any"], tuple[Any, ...]] = {"any": ("",)}
     hook: str | None = None

@@ -66,11 +66,14 @@ class LookedUp(Strict):
     """A value that a read gives before the call, from exactly one match (M-28).
 
     `records` leads to a list or one object in the answer; with `match`, only those count whose
-    value at `match` equals `equals` (text without case). Statuses in `gone` mean: no match.
+    value at `match` equals `equals` (text without case). Statuses in `gone` mean: no match. With
+    `paged_as`, the pages of the answer are followed as this load does. `values` are paths in the
+    record that matched; those that begin with `response` are paths in the whole answer.
     """
 
     label: str
     request: Request
+    paged_as: Key | None = None
     records: Path | None = None
     match: Path | None = None
     equals: TemplateText | None = None
@@ -96,12 +99,13 @@ class Idempotency(Strict):
 class LookUp(Strict):
     """How to see whether an effect is there (M-27).
 
-    `records`, `match`, `equals` and `gone` are those of `looked_up`. The effect is there when a
-    record is found, or with `effect_is: absent` when none is. `values` are kept from what is found.
-    With `control`, a request for the control record that has to be found by the same call (M-11).
+    `records`, `match`, `equals`, `gone` and `paged_as` are those of `looked_up`. The effect is
+    there when a record is found, or with `effect_is: absent` when none is. `values` are kept from
+    what is found.
     """
 
     request: Request
+    paged_as: Key | None = None
     records: Path | None = None
     match: Path | None = None
     equals: TemplateText | None = None

@@ -1,6 +1,7 @@
 """One exchange with a vendor over HTTP: written, checked, signed, sent, read within the caps."""
 
 import http.client
+import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from integrations import templates
 from integrations.answers import RawAnswer
 from integrations.auth import Access, signer_for
-from integrations.connections import EgressAdapter
+from integrations.connections import EgressAdapter, progress
 from integrations.egress import check_url, listed_origin
 from integrations.errors import AskPerson, BrokenAnswer, VendorError
 from integrations.filters import as_text
@@ -127,6 +128,7 @@ class Transport:
         library errors, whose texts hold URLs.
         """
         explain = transport_error
+        progress.began = False
         try:
             request = self._write(method, path, params, headers, body)
             response = self._adapter.send(
@@ -135,9 +137,12 @@ class Transport:
             explain = body_error
             answer = self._read(response)
         except VendorError as problem:
+            problem.sent = progress.began
             return problem
         except _LIBRARY_ERRORS as problem:
-            return explain(problem, self._manifest, self._access)
+            error = explain(problem, self._manifest, self._access)
+            error.sent = progress.began
+            return error
         return judge(answer, self._manifest, self._access, self._now()) or answer
 
     def _check(self, url: str) -> Any:
@@ -272,5 +277,9 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def _write_json(body: Any) -> bytes:
     try:
         return orjson.dumps(body)
+    except (TypeError, ValueError):
+        pass  # numbers of more than 64 bits are JSON too
+    try:
+        return json.dumps(body, allow_nan=False, ensure_ascii=True).encode()
     except (TypeError, ValueError):
         _refuse("the body cannot be written as JSON")

@@ -124,12 +124,15 @@ def judge(
             wait = _wait_by_rule(rule, answer, manifest, now)
     if wait is not None and wait > LONGEST_WAIT:
         hint = f"It asks for a pause of {wait / 60:,.0f} minutes. {hint}"
-    return kind(
+    error = kind(
         code,
         f"{manifest.label} {words} ({answer.facts}). {hint}{where_to_look(access)}",
         status=status,
         retry_after=wait,
     )
+    if answer.size <= _SMALL:
+        error.body = _body_of(answer, manifest)
+    return error
 
 
 def may_retry(error: VendorError) -> bool:
@@ -193,12 +196,12 @@ def _wait_by_rule(
             found = float(match[1]) if match else None
         if isinstance(found, int | float) and not isinstance(found, bool):
             return max(float(found), 0.0)
-    return rule.wait_otherwise
-
-
     if rule.wait_otherwise == "midnight_utc":
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return (today + timedelta(days=1) - now).total_seconds()
+    return rule.wait_otherwise
+
+
 def _code_for(status: int, rule: ErrorRule | None) -> str:
     if status in _CODES:
         return _CODES[status]

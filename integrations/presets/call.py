@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
+from integrations.pagination import Position
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,23 @@ class Rendered:
         """The reverse of `as_json`."""
         return cls(**{name: kept[name] for name in ("method", "path", "params", "headers", "body")})
 
+    def at(self, position: Position, *, sent_in: str) -> Rendered:
+        """The same request for another page of its answer."""
+        if not position.values:
+            return self
+        if sent_in == "params":
+            return replace(self, params={**self.params, **position.values})
+        body = dict(self.body or {})
+        if sent_in == "json":
+            return replace(self, body={**body, **position.values})
+        variables = {**(body.get("variables") or {}), **position.values}
+        return replace(self, body={**body, "variables": variables})
+
     @property
     def hash(self) -> str:
         """Same request, same hash."""
-        text = orjson.dumps(self.as_json(), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-        return hashlib.sha256(text).hexdigest()
+        text = json.dumps(self.as_json(), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,9 @@ class PresetCall:
     """One call, ready to be sent.
 
     `values` is everything that templates may name (record fields, inputs, looked_up, account,
-    variables), kept for the look-up of the effect. `target` and `effect` are empty for a read.
+    variables, items), for the look-up of the effect; `needed` is what of it that look-up names, as
+    plain JSON, to be kept with an operation. `target` and `effect` are empty for a read. `warnings`
+    are sentences for whoever asks for the call.
     """
 
     preset_id: str
@@ -72,3 +87,5 @@ class PresetCall:
     values: Mapping[str, Any] = field(repr=False)
     target: str = ""
     effect: str = ""
+    needed: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
