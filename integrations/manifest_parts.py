@@ -172,6 +172,7 @@ class OAuth2Auth(Strict):
     `hosts` may be called with the client's secret besides the hosts of the API. `lifetime` is
     what an access token is good for where the answer does not say it (seconds); None: until the
     vendor refuses it. `refresh_lifetime` is how long a refresh token lasts without use (days).
+    `pkce: false` leaves the proof key out of the consent, for a vendor that refuses it.
     """
 
     grant_types: Annotated[
@@ -188,6 +189,7 @@ class OAuth2Auth(Strict):
     header_prefix: str = "Bearer"
     lifetime: int | None = Field(default=None, ge=1)
     refresh_lifetime: int | None = Field(default=None, ge=1)
+    pkce: bool = True
     help: str = ""
     source: str = "ours"
 
