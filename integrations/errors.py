@@ -11,7 +11,6 @@ IntegrationsError
 │   └── BrokenAnswer         no sense in it: html, wrong_type, not_json, empty, truncated,
 │                            too_large, too_deep, contradiction
 ├── ConsentFailed            a person presses Connect again; `credentials_id` where it is known
-├── ConsentFailed            a person presses Connect again; `credentials_id` where it is known
 ├── NotReady                 a person completes the integration; `problems`, each with its field
 │   └── InstallationPaused   somebody looks at previews and says go first
 ├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
@@ -144,14 +143,6 @@ class TokenRefused(AskPerson):
         self.reason = reason
 
 
-class TokenRefused(AskPerson):
-    """The token endpoint refuses; no repeat helps. `reason` is a code of RFC 6749, else "other"."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__("refresh_refused", message)
-        self.reason = reason
-
-
 class BrokenAnswer(VendorError):
     """The vendor answered, but not with what its documentation promises."""
 
@@ -185,14 +176,6 @@ class InstallationPaused(NotReady):
                 )
             ]
         )
-
-
-class ConsentFailed(IntegrationsError):
-    """The walk over the vendor's consent page did not end in tokens; nothing was stored."""
-
-    def __init__(self, message: str, credentials_id: int | None = None) -> None:
-        super().__init__(message)
-        self.credentials_id = credentials_id
 
 
 class ConsentFailed(IntegrationsError):
