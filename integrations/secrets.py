@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import InvalidToken
@@ -16,22 +16,35 @@ if TYPE_CHECKING:
     from integrations.models import Credentials
 
 _SHOW_LAST_FROM = 12  # A shorter secret would give away too much with its last four characters.
+# Nobody types these, so nobody has to recognise them.
+_WITHOUT_HINT = frozenset({"access_token", "imported"})
+_WITHOUT_ENDING = frozenset({"refresh_token"})
 
 
-def seal(credentials: Credentials, secrets: Mapping[str, str], *, by: str) -> None:
+def seal(
+    credentials: Credentials,
+    secrets: Mapping[str, str],
+    *,
+    by: str,
+    without: Collection[str] = (),
+) -> None:
     """Put `secrets` over those that are stored; a name that is not in them keeps its secret.
 
-    Sets `sealed` and `hints` on the object and saves nothing.
+    Those named in `without` are dropped. Sets `sealed` and `hints` on the object, saves nothing.
     """
     stored = open_sealed(credentials) if credentials.sealed else {}
-    merged = {**stored, **{name: value for name, value in secrets.items() if value}}
+    kept = {name: value for name, value in stored.items() if name not in without}
+    merged = {**kept, **{name: value for name, value in secrets.items() if value}}
     credentials.sealed = json.dumps({"for": str(credentials.uuid), "secrets": merged})
     now = timezone.now().isoformat(timespec="seconds")
     hints = {name: hint for name, hint in credentials.hints.items() if name in merged}
     for name, value in secrets.items():
         if value:
             register_secret(value)
-            last4 = value[-4:] if len(value) >= _SHOW_LAST_FROM else ""
+            if name in _WITHOUT_HINT:
+                continue
+            shows = name not in _WITHOUT_ENDING and len(value) >= _SHOW_LAST_FROM
+            last4 = value[-4:] if shows else ""
             hints[name] = {"last4": last4, "set_at": now, "set_by": by}
     credentials.hints = hints
 
