@@ -82,6 +82,11 @@ _WITH_TEXT: dict[str, Callable[[str, Any], Any]] = {
 FILTERS = (*_PLAIN, *_WITH_TEXT)
 
 
+def gives_default(filters: tuple[Filter, ...]) -> bool:
+    """Whether one of the filters puts something in the place of nothing."""
+    return any(isinstance(one, partial) and one.func is _default for one in filters)
+
+
 def read_filters(text: str, at: int) -> tuple[tuple[Filter, ...], int]:
     """Read `| filter | filter("x")` from `at`; give the filters and where the next sign stands."""
     filters: list[Filter] = []

@@ -1,0 +1,241 @@
+"""What became of a preset's call: done, refused, there already, or nobody knows (M-26)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from integrations.answers import Answer
+from integrations.errors import TryLater, VendorError
+from integrations.filters import as_text
+from integrations.manifest_presets import Batch, Meaning, Preset
+from integrations.paths import MISSING
+from integrations.presets.answers import at, for_conditions, kept, named_values
+from integrations.registry import Vendor
+from integrations.values import printable
+from integrations.verdicts import holds
+from people.masking import mask
+
+_NO_CONTENT = 204
+_GOOD, _REDIRECT, _CLIENT, _SERVER = 200, 300, 400, 500
+_FORBIDDEN, _TOO_MANY, _TIMEOUT = 403, 429, 408
+_MAY_HAVE_DONE_IT = frozenset({302, 303})
+_NO_SENSE = frozenset({"html", "wrong_type", "not_json", "empty", "truncated", "too_large"})
+_LONGEST_WHY = 300
+
+
+class Kind(StrEnum):
+    """How a call ended."""
+
+    DONE = "done"
+    # Certainly not done, and sending it again would end the same way.
+    REFUSED = "refused"
+    # Certainly not done, because there is one already (BW-27, GT-23j).
+    EXISTS = "exists"
+    # It may have been done: time-out, reset, 5xx, an answer without sense.
+    UNKNOWN = "unknown"
+    # Not one byte went out, and that may change by itself: no connection, a pause that was asked.
+    NOT_SENT = "not_sent"
+    # The vendor answered that it takes no calls now: certainly not done.
+    LATER = "later"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended, for the row that keeps it; it holds no secret.
+
+    `note` is a sentence for the admin. `values` are what the preset names in the answer, `kept` is
+    the answer masked and trimmed, of good answers only. `gone`: refused with a status that means
+    that the target was not there; done after all, when the control record was found (M-27).
+    """
+
+    kind: Kind
+    code: str = ""
+    note: str = ""
+    status: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    kept: Any = None
+    gone: bool = False
+    retry_after: float | None = None
+
+
+def judge_call(
+    vendor: Vendor,
+    preset: Preset,
+    result: Answer | VendorError,
+    *,
+    items: Sequence[str] | None = None,
+) -> Outcome:
+    """Judge how the call of a preset ended. Sends nothing.
+
+    `items` are those of a batch; without them the one item that was sent.
+    """
+    if isinstance(result, VendorError):
+        return _of_error(vendor, preset, result)
+    return _of_answer(vendor, preset, result, items)
+
+
+def judge_batch(
+    vendor: Vendor, preset: Preset, result: Answer | VendorError, items: Sequence[str]
+) -> dict[str, Outcome]:
+    """Judge each item of a batch by itself. Sends nothing."""
+    return {item: judge_call(vendor, preset, result, items=[item]) for item in items}
+
+
+# Bad endings.
+
+
+def _of_error(vendor: Vendor, preset: Preset, error: VendorError) -> Outcome:
+    status = error.status
+    meaning = _meaning(preset, status, {}, error.body)
+    if meaning is not None and status is not None and not _is_open(error):
+        return _by_meaning(preset, meaning, status, error.body, error.message)
+    kind = _kind_of(error)
+    gone = (
+        kind == Kind.REFUSED
+        and preset.change is not None
+        and status in preset.change.gone
+        and error.code != "html"
+    )
+    note = mask(error.message)
+    if status == _FORBIDDEN and preset.needs:
+        note = f"{note} {preset.label} needs {preset.needs}."
+    if kind == Kind.UNKNOWN:
+        note = f"Nobody knows whether {vendor.label} did it. {note}"
+    return Outcome(
+        kind,
+        "gone" if gone else error.code,
+        note,
+        status,
+        gone=gone,
+        retry_after=error.retry_after,
+    )
+
+
+def _is_open(error: VendorError) -> bool:
+    """Whether the answer leaves it open what happened, whatever words it has."""
+    return error.status is None or error.status >= _SERVER or error.code in _NO_SENSE
+
+
+def _kind_of(error: VendorError) -> Kind:
+    status = error.status
+    if status is None:
+        if error.sent:
+            return Kind.UNKNOWN
+        return Kind.NOT_SENT if isinstance(error, TryLater) else Kind.REFUSED
+    if error.code == "rate_limited" or status == _TOO_MANY:
+        return Kind.LATER
+    if error.code in _NO_SENSE or status in _MAY_HAVE_DONE_IT:
+        return Kind.UNKNOWN
+    if status == _TIMEOUT or status >= _SERVER:
+        return Kind.UNKNOWN
+    if isinstance(error, TryLater):
+        return Kind.LATER if status >= _CLIENT else Kind.UNKNOWN
+    return Kind.REFUSED
+
+
+# Answers.
+
+
+def _of_answer(
+    vendor: Vendor, preset: Preset, answer: Answer, items: Sequence[str] | None
+) -> Outcome:
+    meaning = _meaning(preset, answer.status, answer.headers, answer.json)
+    if meaning is not None:
+        return _by_meaning(preset, meaning, answer.status, answer.json, "")
+    if preset.batch is not None:
+        return _of_item(vendor, preset, preset.batch, answer, items)
+    if answer.json is None and answer.status != _NO_CONTENT and not preset.answer.may_be_empty:
+        return Outcome(
+            Kind.UNKNOWN,
+            "empty",
+            f"Nobody knows whether {vendor.label} did it: its answer is empty "
+            f"(status {answer.status}).",
+            answer.status,
+        )
+    return _done(preset, answer)
+
+
+def _done(preset: Preset, answer: Answer) -> Outcome:
+    return Outcome(
+        Kind.DONE,
+        "",
+        "",
+        answer.status,
+        values=named_values(preset.answer.values, answer.json),
+        kept=kept(answer.json),
+    )
+
+
+def _meaning(
+    preset: Preset, status: int | None, headers: Mapping[str, str], body: Any
+) -> Meaning | None:
+    """The first meaning that fits the answer; a rule without status speaks of every good one."""
+    if status is None:
+        return None
+    seen = for_conditions(body)
+    for one in preset.answer.meanings:
+        fits = status == one.status if one.status else _GOOD <= status < _REDIRECT
+        if fits and (one.when is None or holds(one.when, headers, seen)):
+            return one
+    return None
+
+
+def _by_meaning(
+    preset: Preset, meaning: Meaning, status: int, body: Any, otherwise: str
+) -> Outcome:
+    why = _words(at(body, meaning.why)) if meaning.why else ""
+    if meaning.means == "exists":
+        said = "There is one already; nothing was made."
+    else:
+        said = "" if why or meaning.hint else otherwise or "The vendor refused the call."
+    if why:
+        why = f'It says: "{why}".'
+    needs = f"{preset.label} needs {preset.needs}." if status == _FORBIDDEN and preset.needs else ""
+    note = " ".join(part for part in (said, why, meaning.hint, needs) if part)
+    kind = Kind.EXISTS if meaning.means == "exists" else Kind.REFUSED
+    values = named_values(preset.answer.values, body) if status < _REDIRECT else {}
+    return Outcome(kind, str(kind), mask(note), status, values=values)
+
+
+def _of_item(
+    vendor: Vendor, preset: Preset, batch: Batch, answer: Answer, items: Sequence[str] | None
+) -> Outcome:
+    """Whether the item is among those that were done, or among those that failed."""
+    failed = _listed(answer.json, batch.failed) if batch.failed else []
+    done = _listed(answer.json, batch.done)
+    if items is not None:
+        failed = [one for one in failed if _is_one_of(one, batch.failed_id, items)]
+        done = [one for one in done if _is_one_of(one, batch.id, items)]
+    if failed:
+        why = _words(at(failed[0], batch.why)) or "it does not say why"
+        note = mask(f"{vendor.label} did not do it: {why}.".replace("..", "."))
+        return Outcome(Kind.REFUSED, "item_refused", note, answer.status, kept=kept(answer.json))
+    if done:
+        return _done(preset, answer)
+    return Outcome(
+        Kind.UNKNOWN,
+        "not_named",
+        f"Nobody knows whether {vendor.label} did it: its answer does not name this account.",
+        answer.status,
+    )
+
+
+def _listed(answer: Any, path: str) -> list[Any]:
+    found = at(answer, path)
+    return found if isinstance(found, list) else []
+
+
+def _is_one_of(one: Any, path: str, items: Sequence[str]) -> bool:
+    found = at(one, path)
+    return found is not MISSING and as_text(found) in items
+
+
+def _words(value: Any) -> str:
+    """The vendor's own words for a note: one line, masked, not long."""
+    if value is MISSING or value is None:
+        return ""
+    text = "; ".join(as_text(part) for part in value) if isinstance(value, list) else as_text(value)
+    return printable(mask(text)).strip().rstrip(".")[:_LONGEST_WHY]
