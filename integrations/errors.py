@@ -16,6 +16,7 @@ IntegrationsError
 ├── AlreadyRunning           nothing: the run that is under way will do it; `run_id`
 ├── UndoRefused              nothing, or mend it otherwise: the run cannot be undone
 ├── CannotSettle             a person decides otherwise about an issue
+├── CannotResolve            look again: an operation is not open any more
 ├── LeaseLost                stop: another process works on this run now
 ├── RecordRefused            skip this record
 │   └── TransformFailed      a value cannot be read as what the mapping wants
@@ -201,6 +202,10 @@ class UndoRefused(IntegrationsError):
 
 class CannotSettle(IntegrationsError):
     """An issue cannot be settled in this way."""
+
+
+class CannotResolve(IntegrationsError):
+    """An operation is not as a person's word about it supposes."""
 
 
 class LeaseLost(IntegrationsError):

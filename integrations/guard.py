@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from integrations.models import Installation, Integration
+from integrations.models import Installation, Integration, Operation
 from people.models import Event, Person
 from people.moves import Allowance
 from saas.models import Application, SaaSUser
@@ -68,13 +68,55 @@ def allowance_by_hand(*, counting: bool) -> Allowance:
 def accounts_room(
     application: Application, now: datetime, *, lowered_by: Integration | None = None
 ) -> Room:
-    """The counter of one application, which is one (vendor, tenant). Two queries."""
+    """The counter of one application, which is one (vendor, tenant). Two queries.
+
+    Removals that a sync saw and calls that take access away count alike, each account once (M-15).
+    """
     percent, count = _lowered(application.removals_percent, application.removals_count, lowered_by)
+    calls = guarded_calls(application.vendor, application.tenant or "", now)
     accounts = SaaSUser.objects.filter(application=application)
-    gone = guarded_events("saas_user", now).filter(object_id__in=accounts.values("pk"))
-    removed = gone.values("object_id").distinct().count()
-    base = accounts.filter(status=SaaSUser.Status.ACTIVE).count() + removed
-    return Room(f"{application} accounts", base, removed, limit_for(percent, count, base))
+    of_people = calls.filter(saas_user=None, person__isnull=False)
+    removed = (
+        Q(pk__in=guarded_events("saas_user", now).values("object_id"))
+        | Q(pk__in=calls.filter(saas_user__isnull=False).values("saas_user"))
+        | Q(person__in=of_people.values("person"))
+    )
+    found = accounts.aggregate(
+        every=Count("pk"),
+        removed=Count("pk", filter=removed),
+        base=Count("pk", filter=Q(status=SaaSUser.Status.ACTIVE) | removed),
+    )
+    # Accounts that no load has brought here yet are told apart by the call's target.
+    known = accounts.filter(person=OuterRef("person"))
+    others = calls.filter(~Exists(known), saas_user=None).values("target").distinct().count()
+    gone, base = found["removed"] + others, found["base"] + others
+    limit = limit_for(percent, count, base) if found["every"] else count
+    return Room(f"{application} accounts", base, gone, limit)
+
+
+def tenant_room(vendor: str, tenant: str, now: datetime) -> Room:
+    """The counter of a (vendor, tenant), also where no list was ever loaded. Up to three queries.
+
+    Without a list nobody knows a share of what, so the limit is the number alone.
+    """
+    application = Application.objects.filter(vendor=vendor, tenant=tenant).first()
+    if application is not None:
+        return accounts_room(application, now)
+    gone = guarded_calls(vendor, tenant, now).values("target").distinct().count()
+    count: int = Application._meta.get_field("removals_count").default
+    return Room(f"accounts of {tenant}", gone, gone, count)
+
+
+def guarded_calls(vendor: str, tenant: str, now: datetime) -> QuerySet[Operation]:
+    """Calls of the last 24 hours that take access away and that nobody approved by name.
+
+    Those that were refused took nothing away. Those that wait count, for they will be sent.
+    """
+    moment = Q(first_sent_at__gt=now - WINDOW) | Q(first_sent_at=None, created_at__gt=now - WINDOW)
+    calls = Operation.objects.filter(
+        moment, vendor=vendor, tenant=tenant, takes_access=True, guarded=True
+    )
+    return calls.exclude(state=Operation.State.REFUSED).order_by()
 
 
 def guarded_events(kind: str, now: datetime) -> QuerySet[Event]:

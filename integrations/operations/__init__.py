@@ -1,1 +1,1 @@
-"""The journal of calls that change something at a vendor: written before, recorded after."""
+"""The journal of vendor calls that change something: each is a row before it is a call (M-26)."""

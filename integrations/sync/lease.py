@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -127,14 +127,26 @@ def give_back_own_runs() -> int:
 @contextmanager
 def heartbeat(lease: Lease, *, seconds: float | None = None) -> Iterator[None]:
     """Show that we live while a vendor lets us wait. One query each third of the lease."""
+    with keep_beating(lease.write, name=f"heartbeat-{lease.run_id}", seconds=seconds):
+        yield
+
+
+@contextmanager
+def keep_beating(
+    beat: Callable[[], None], *, name: str, seconds: float | None = None
+) -> Iterator[None]:
+    """Call `beat` in a thread each third of the lease, until the block or the lease ends.
+
+    `beat` writes to the row that is held, and raises LeaseLost when another process has it.
+    """
     stop = threading.Event()
     pause = lease_seconds() / _RENEWALS if seconds is None else seconds
 
-    def beat() -> None:
+    def go_on() -> None:
         try:
             while not stop.wait(pause):
                 try:
-                    lease.write()
+                    beat()
                 except LeaseLost:
                     return
                 except Error:
@@ -142,7 +154,7 @@ def heartbeat(lease: Lease, *, seconds: float | None = None) -> Iterator[None]:
         finally:
             connection.close()
 
-    thread = threading.Thread(target=beat, name=f"heartbeat-{lease.run_id}", daemon=True)
+    thread = threading.Thread(target=go_on, name=name, daemon=True)
     thread.start()
     try:
         yield

@@ -1,0 +1,131 @@
+"""What workers and the tick do for the journal: due operations, lost senders, long waits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import Error, transaction
+from django.db.models import Count, F, Min, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from integrations.models import Operation
+from integrations.operations.perform import carry_on
+from integrations.operations.rows import LONGEST_WAIT, State, due_operations, release
+from integrations.operations.send import LOOK_AFTER
+from integrations.sync.lease import ago, lease_seconds, process_name
+
+logger = logging.getLogger(__name__)
+_LOST = (
+    "The process that sent it ended before the answer was written down, so nobody knows yet "
+    "whether it went through."
+)
+
+
+def moving_from(now: datetime) -> Callable[[], datetime]:
+    """A clock that shows `now` at this moment and goes on from there."""
+    began = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - began)
+
+
+def advance_one(now: datetime) -> bool:
+    """Take the steps of the operation that is due longest; False when none is due.
+
+    Safe in several threads and processes at once. Raises django.db.Error, nothing else.
+    """
+    found = due_operations(now).order_by(F("due_at").asc(nulls_first=True), "pk")
+    operation_id = found.values_list("pk", flat=True).first()
+    if operation_id is None:
+        return False
+    try:
+        carry_on(operation_id, moving_from(now))
+    except Error:
+        raise
+    except Exception:
+        logger.exception("Operation %s could not be advanced.", operation_id)
+        # Not again at once: a mistake of ours must not keep the worker from everything else.
+        Operation.objects.filter(pk=operation_id, state__in=Operation.ACTIVE_STATES).update(
+            due_at=now + timedelta(minutes=1)
+        )
+    return True
+
+
+def waiting_operations(now: datetime) -> tuple[int, datetime | None]:
+    """How many operations are due, and since when the first of them is. One query."""
+    found = due_operations(now).aggregate(
+        number=Count("pk"), since=Min(Coalesce("due_at", "created_at"))
+    )
+    return found["number"], found["since"]
+
+
+# Lost senders -----------------------------------------------------------------------------------
+
+
+def note_lost_senders(now: datetime | None = None) -> int:
+    """Take operations from senders that fell silent; gives how many. Two queries."""
+    silent = ago(lease_seconds(), now=now)
+    lost = Operation.objects.filter(state=State.SENDING, heartbeat_at__lt=silent)
+    number = _hand_back(lost, now)
+    if number:
+        logger.warning("Took %s operations from senders that fell silent.", number)
+    return number
+
+
+def give_back_own_operations() -> int:
+    """Hand back what this process holds; gives how many. Two queries.
+
+    What was not sent is planned again; what may have been sent is unknown. The raised fence keeps a
+    thread that is stuck in a call from writing anything more.
+    """
+    return _hand_back(
+        Operation.objects.filter(state=State.SENDING, worker=process_name()), now=None
+    )
+
+
+def _hand_back(held: QuerySet[Operation], now: datetime | None) -> int:
+    """Never back to planned once a send may have begun."""
+    moment = now or timezone.now()
+    never_sent = Q(sent_at=None, first_sent_at=None)
+    back = held.filter(never_sent).update(
+        state=State.PLANNED, fence=F("fence") + 1, due_at=moment, heartbeat_at=None
+    )
+    unknown = held.exclude(never_sent).update(
+        state=State.UNKNOWN,
+        fence=F("fence") + 1,
+        heartbeat_at=moment,
+        looks=0,
+        due_at=moment + LOOK_AFTER[0],
+        code="process_lost",
+        note=Value(_LOST),
+    )
+    return back + unknown
+
+
+def refuse_overdue(now: datetime) -> int:
+    """End operations that waited for a day without being sent; gives how many."""
+    late = Operation.objects.filter(state=State.PLANNED, created_at__lte=now - LONGEST_WAIT)
+    ended = 0
+    for row in list(late.only("pk", "fence", "waits_for", "note")):
+        if row.waits_for_id:
+            note = (
+                f"It waited a day for operation {row.waits_for_id}, which has not ended. Settle "
+                "that one, then call this again."
+            )
+        else:
+            note = f"It could not be sent for a day. {row.note}".strip()
+        mine = Operation.objects.filter(pk=row.pk, fence=row.fence, state=State.PLANNED)
+        with transaction.atomic():
+            if mine.update(
+                state=State.REFUSED,
+                fence=F("fence") + 1,
+                code="waited_too_long",
+                note=note,
+                due_at=None,
+                finished_at=now,
+            ):
+                release(row.pk, now=now)
+                ended += 1
+    return ended

@@ -1,0 +1,105 @@
+"""A person's word about an operation that nobody knows the end of, and asking for it again."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from integrations.errors import CannotResolve
+from integrations.models import Operation
+from integrations.operations.rows import State, release
+
+RESOLVE = "integrations.resolve_operation"
+_OPEN = (State.UNKNOWN, State.ASKS)
+_AGAIN = (State.UNKNOWN, State.ASKS, State.REFUSED)
+_RETRY = re.compile(r"#\d+$")
+
+
+def settle(operation_id: int, *, done: bool, by: User, now: datetime) -> Operation:
+    """Take a person's word that an open operation went through, or did not.
+
+    Raises CannotResolve when it is not open any more. Four queries.
+    """
+    word = "went through" if done else "did not go through"
+    with transaction.atomic():
+        ended = Operation.objects.filter(pk=operation_id, state__in=_OPEN).update(
+            state=State.DONE if done else State.REFUSED,
+            fence=F("fence") + 1,  # a look-up that is under way writes nothing any more
+            code="settled_done" if done else "settled_not_done",
+            note=f"{by.get_username()} looked at the vendor and says: it {word}.",
+            resolved_by=by,
+            due_at=None,
+            finished_at=now,
+        )
+        row = Operation.objects.get(pk=operation_id)
+        if not ended:
+            raise CannotResolve(
+                f"Operation {row.pk} is not open any more: {row.get_state_display()}. "
+                "Nothing was changed."
+            )
+        release(operation_id, now=now)
+    return row
+
+
+def ask_again(operation_id: int, *, by: User, now: datetime) -> Operation:
+    """Plan the same call once more under a key of its own; a worker sends it. Up to six queries.
+
+    One that is open is settled as not done by it. A person asked for it by name, so it does not
+    count towards the guard (M-15). Raises CannotResolve when it was done or is under way, or was
+    asked for again already.
+    """
+    with transaction.atomic():
+        row = Operation.objects.select_for_update().get(pk=operation_id)
+        if row.state not in _AGAIN:
+            raise CannotResolve(
+                f"Operation {row.pk} cannot be tried again: {row.get_state_display()}."
+            )
+        if row.state in _OPEN:
+            row = settle(row.pk, done=False, by=by, now=now)
+        return _plan_again(row, by, now)
+
+
+def _plan_again(row: Operation, by: User, now: datetime) -> Operation:
+    retry = row.retry + 1
+    again = Operation(
+        **{name: getattr(row, name) for name in _COPIED},
+        key=f"{_RETRY.sub('', row.key)[:190]}#{retry}",
+        idempotency_key=uuid.uuid4(),
+        guarded=False,
+        retry=retry,
+        started_by=by.get_username()[:200],
+        note=f"Asked for again after operation {row.pk}.",
+        due_at=now,
+        created_at=now,
+    )
+    try:
+        with transaction.atomic():
+            again.save(force_insert=True)
+    except IntegrityError:
+        raise CannotResolve(
+            f"Operation {row.pk} was asked for again already; look for the newer one."
+        ) from None
+    return again
+
+
+_COPIED = (
+    "vendor",
+    "tenant",
+    "preset",
+    "credentials_id",
+    "credentials_name",
+    "inputs",
+    "target",
+    "effect",
+    "takes_access",
+    "person_id",
+    "saas_user_id",
+    "record",
+    "request",
+    "request_hash",
+)

@@ -1,0 +1,229 @@
+"""Sending one claimed operation, outside of any transaction, and writing down how that ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import Error
+
+from integrations.client import VendorClient
+from integrations.errors import IntegrationsError, LeaseLost, TryLater, VendorError
+from integrations.manifest_presets import Change, Preset
+from integrations.models import Operation
+from integrations.operations.rows import LONGEST_WAIT, Claim, State
+from integrations.presets.call import Rendered
+from integrations.presets.look_up import find
+from integrations.presets.outcome import Outcome, judge_call
+from integrations.registry import Vendor, get_preset
+from integrations.services import access_for
+
+logger = logging.getLogger(__name__)
+Clock = Callable[[], datetime]
+# After this long nobody knew how it ended, it is looked up (M-27).
+LOOK_AFTER = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+MOST_SENT = 5
+_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+_EARLIER = " An earlier try of the same call may have gone through; look at the vendor."
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a call needs: the vendor's folder, the preset, and a client with the credentials."""
+
+    vendor: Vendor
+    preset: Preset
+    client: VendorClient
+
+    @property
+    def change(self) -> Change:
+        """What the preset says about repeating and looking up."""
+        assert self.preset.change is not None  # noqa: S101 - only changes are planned
+        return self.preset.change
+
+
+def open_for(row: Operation) -> Opened:
+    """Open the credentials of an operation. Raises IntegrationsError. One query."""
+    vendor, preset = get_preset(row.preset)
+    credentials = row.credentials
+    if credentials is None:
+        raise IntegrationsError(
+            f'The credentials "{row.credentials_name}" were deleted. Choose others and call the '
+            "preset again."
+        )
+    client = VendorClient(vendor, access_for(credentials), inputs=row.inputs)
+    return Opened(vendor, preset, client)
+
+
+def send(claim: Claim, row: Operation, clock: Clock) -> None:
+    """Send a claimed operation and record the outcome under its fence. Raises LeaseLost.
+
+    Everything until `sent_at` is committed certainly reached no vendor; everything after it may
+    have. A process that dies in between leaves just that behind.
+    """
+    try:
+        opened = open_for(row)
+    except IntegrationsError as problem:
+        _end_refused(claim, row, "not_ready", problem.message, now=clock())
+        return
+    with opened.client:
+        if not row.tries and _is_there_already(claim, row, opened, clock):
+            return
+        now = clock()
+        tries = row.tries + 1
+        claim.write(sent_at=now, first_sent_at=row.first_sent_at or now, tries=tries)
+        outcome = _exchange(row, opened)
+        record(claim, row, outcome, opened.change, now=clock())
+
+
+def _exchange(row: Operation, opened: Opened) -> Outcome:
+    request = Rendered.from_json(row.request)
+    headers = dict(request.headers)
+    if opened.change.idempotency:
+        headers[opened.change.idempotency.header] = str(row.idempotency_key)
+    result: Any
+    try:
+        result = opened.client.call(
+            request.method,
+            request.path,
+            params=request.params,
+            headers=headers,
+            json=request.body,
+        )
+    except VendorError as problem:
+        result = problem
+    return judge_call(opened.vendor, opened.preset, result)
+
+
+def _is_there_already(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
+    """Look before the first send where the preset says so; True when the operation is done with."""
+    look_up = opened.change.look_up
+    if look_up is None or not look_up.first:
+        return False
+    try:
+        found = sighting(opened, row)
+    except TryLater as problem:
+        postpone(claim, row, problem.code, problem.message, problem.retry_after, now=clock())
+    except VendorError as problem:
+        _end_refused(claim, row, problem.code, problem.message, now=clock())
+    else:
+        if found is None:
+            return False
+        note = "Nothing was sent: the vendor has it already."
+        claim.end(State.REFUSED, now=clock(), code="exists", note=note, values=found)
+    return True
+
+
+def sighting(opened: Opened, row: Operation) -> dict[str, Any] | None:
+    """The values of the effect where the vendor shows it; None where it does not (yet).
+
+    Raises VendorError when the vendor did not answer the question.
+    """
+    look_up = opened.change.look_up
+    if look_up is None:
+        return None
+    values = {**opened.client.inputs, **row.request.get("named", {})}
+    found = find(opened.client, look_up, values)
+    if look_up.effect_is == "absent":
+        return None if found else {}
+    return found[0] if found else None
+
+
+# The outcome ------------------------------------------------------------------------------------
+
+
+def record(
+    claim: Claim, row: Operation, outcome: Outcome, change: Change, *, now: datetime
+) -> None:
+    """Write down how a call ended. `row` is as it was before the call. Raises LeaseLost."""
+    facts: dict[str, Any] = {
+        "status": outcome.status,
+        "code": outcome.code[:50],
+        "note": outcome.note,
+        "answer": outcome.kept,
+    }
+    resent = row.tries > 0
+    if outcome.kind == "done":
+        claim.end(State.DONE, now=now, values=dict(outcome.values), **facts)
+    elif outcome.kind == "exists" and resent:
+        # Our earlier try brought it about: it is looked up for what it holds, then adopted.
+        facts["code"] = "exists"
+        claim.leave_unknown(now=now, due_at=now, **facts)
+    elif outcome.kind == "unknown":
+        claim.leave_unknown(now=now, due_at=now + _wait_of(row, change, now), **facts)
+    elif outcome.kind in {"later", "not_sent"}:
+        postpone(claim, row, outcome.code, outcome.note, outcome.retry_after, now=now)
+    else:
+        facts["code"] = "exists" if outcome.kind == "exists" else facts["code"]
+        facts["note"] += _EARLIER if resent else ""
+        claim.end(State.REFUSED, now=now, **facts)
+
+
+def _wait_of(row: Operation, change: Change, now: datetime) -> timedelta:
+    """Until the next look-up or the next try; at once where only a person is left."""
+    if change.repeat == "never" and change.look_up is not None:
+        return LOOK_AFTER[0]
+    may_again = may_send_again(row, change, now)
+    if not may_again or (change.repeat == "safe" and not row.tries):
+        return timedelta(0)
+    return _WAITS[min(row.tries, len(_WAITS) - 1)]
+
+
+def may_send_again(row: Operation, change: Change, now: datetime) -> bool:
+    """Whether another try can bring about nothing more than the first one did (M-27)."""
+    if row.tries >= MOST_SENT:
+        return False
+    if change.repeat == "safe" or change.duplicates == "refused":
+        return True
+    life = change.idempotency
+    began = row.first_sent_at or now
+    return bool(life and now < began + timedelta(seconds=life.seconds))
+
+
+def postpone(
+    claim: Claim, row: Operation, code: str, note: str, seconds: float | None, *, now: datetime
+) -> None:
+    """The vendor did certainly not do it now: send it later. Raises LeaseLost.
+
+    What an earlier try left unknown stays so, and is sent when its time comes. After a day it is
+    refused.
+    """
+    fields: dict[str, Any] = {"code": code[:50], "note": note, "tries": row.tries}
+    if now - row.created_at >= LONGEST_WAIT:
+        _end_refused(claim, row, code, f"It could not be sent for a day. {note}", now=now)
+        return
+    wait = timedelta(seconds=seconds) if seconds else _WAITS[1]
+    state = State.UNKNOWN if row.tries else State.PLANNED
+    claim.write(
+        state=state,
+        due_at=now + wait,
+        sent_at=row.sent_at,
+        first_sent_at=row.first_sent_at,
+        heartbeat_at=row.heartbeat_at if row.tries else None,
+        **fields,
+    )
+
+
+def _end_refused(claim: Claim, row: Operation, code: str, note: str, *, now: datetime) -> None:
+    fields: dict[str, Any] = {"code": code[:50], "note": note + (_EARLIER if row.tries else "")}
+    claim.end(State.REFUSED, now=now, tries=row.tries, **fields)
+
+
+def send_guarded(claim: Claim, row: Operation, clock: Clock) -> None:
+    """Send, and whatever goes wrong in our own code leaves the row as true as can be."""
+    try:
+        send(claim, row, clock)
+    except (LeaseLost, Error):
+        raise
+    except Exception as problem:
+        logger.exception("Operation %s met an error of our own.", row.pk)
+        row.refresh_from_db(fields=["sent_at", "tries"])
+        note = f"Rolecall met an error of its own ({type(problem).__name__}); see the worker's log."
+        if row.sent_at is None:
+            claim.end(State.REFUSED, now=clock(), code="internal", note=note)
+        else:
+            now = clock()
+            claim.leave_unknown(now=now, due_at=now + LOOK_AFTER[0], code="internal", note=note)
