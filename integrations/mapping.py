@@ -202,7 +202,7 @@ class Mapper:
     def _reader(self, field: SourceField) -> Read:
         if field.synthetic is not None:
             return _constant(self._synthetic(field))
-        path = _path_reader(field)
+        path = field_reader(field)
         blanks = (*self._load.blank.get("any", ()), *self._load.blank.get(field.type, ()))
         read_type = READERS[field.type]
         is_text = field.type == "text"
@@ -261,7 +261,7 @@ class Mapper:
         """Text straight into text, as most mappings are: ordinary values in one step."""
         if field is None or field.type != "text" or field.synthetic is not None:
             return slowly
-        path = _path_reader(field)
+        path = field_reader(field)
         blanks = (*self._load.blank.get("any", ()), *self._load.blank.get("text", ()))
         longest, trim = _longest(target), _is_trimmed(target)
 
@@ -381,7 +381,7 @@ class Mapper:
 _TEXTS = {"text": 1000, "long_text": _LONGEST_LONG_TEXT, "department": 200}
 
 
-def _path_reader(field: SourceField) -> Read:
+def field_reader(field: SourceField) -> Read:
     """The look-up of a field, with the manifest's own words for the vendor's values."""
     path = compile_path(field.path or "")
     if field.yes_if or field.no_if:

@@ -39,6 +39,7 @@ _WORDS = {
     "timeout": "took too long to answer",
     "redirect": "sends the call elsewhere, which is not followed",
     "refused": "refused the request",
+    "busy": "is still busy with it",
 }
 _TRANSPORT: tuple[tuple[tuple[type[BaseException], ...], type[VendorError], str, str], ...] = (
     (
@@ -119,9 +120,7 @@ def judge(
     words = _WORDS.get(code, "refused the request")
     wait = None
     if then == "retry":
-        wait = asked_wait(answer.headers, manifest, now)
-        if wait is None and rule is not None:
-            wait = _wait_by_rule(rule, answer, manifest, now)
+        wait = _wait_for(rule, answer, manifest, now)
     if wait is not None and wait > LONGEST_WAIT:
         hint = f"It asks for a pause of {wait / 60:,.0f} minutes. {hint}"
     error = kind(
@@ -185,21 +184,31 @@ def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
     return not wanted or text in {as_text(one).casefold() for one in wanted}
 
 
-def _wait_by_rule(
-    rule: ErrorRule, answer: RawAnswer, manifest: Manifest, now: datetime
+def _wait_for(
+    rule: ErrorRule | None, answer: RawAnswer, manifest: Manifest, now: datetime
 ) -> float | None:
-    """The seconds that the body asks for: a number, or a text such as "reset in 17 seconds"."""
-    if rule.wait:
-        found = first_of(_body_of(answer, manifest), rule.wait)
-        if isinstance(found, str):
-            match = _SECONDS.search(found)
-            found = float(match[1]) if match else None
-        if isinstance(found, int | float) and not isinstance(found, bool):
-            return max(float(found), 0.0)
+    """The seconds that header and body ask for, the longer; else what the rule says."""
+    in_body = _wait_in_body(rule, answer, manifest) if rule is not None else None
+    asked = [one for one in (asked_wait(answer.headers, manifest, now), in_body) if one is not None]
+    if asked or rule is None:
+        return max(asked, default=None)
     if rule.wait_otherwise == "midnight_utc":
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return (today + timedelta(days=1) - now).total_seconds()
     return rule.wait_otherwise
+
+
+def _wait_in_body(rule: ErrorRule, answer: RawAnswer, manifest: Manifest) -> float | None:
+    """The seconds that the body asks for: a number, or a text such as "reset in 17 seconds"."""
+    if not rule.wait:
+        return None
+    found = first_of(_body_of(answer, manifest), rule.wait)
+    if isinstance(found, str):
+        match = _SECONDS.search(found)
+        found = float(match[1]) if match else None
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return max(float(found), 0.0)
+    return None
 
 
 def _code_for(status: int, rule: ErrorRule | None) -> str:

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from integrations.client import VendorClient
 from integrations.errors import TryLater, VendorError
+from integrations.filters import as_text
+from integrations.mapping import field_reader
 from integrations.models import LinkState, PlannedChange, StagedRecord, SyncRun
 from integrations.notices import note_held
-from integrations.paths import MISSING, compile_path
 from integrations.sync.held import (
     Row,
     approved_rows,
@@ -221,8 +222,8 @@ def _says_active(work: Work, proof: Proof) -> bool:
     path = work.load.fields[status.field].path if status else None
     if status is None or path is None or proof.record is None:
         return False
-    word = compile_path(path)(proof.record)
-    return word is not MISSING and word in status.active
+    word = field_reader(work.load.fields[status.field])(proof.record)
+    return as_text(word).casefold() in {as_text(one).casefold() for one in status.active}
 
 
 def _leave(work: Work, rows: Iterable[Row], reason: str) -> None:
