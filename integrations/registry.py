@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -123,7 +124,7 @@ def _corrected(key: str, overrides: str, vendor: Vendor) -> Vendor:
     if cached is not None and origin is vendor:
         return cached
     allowed = {fact.path for fact in vendor.inferred}
-    raw = json.loads(json.dumps(vendor.raw))
+    raw = deepcopy(vendor.raw)  # JSON would turn keys that are numbers into text
     for path, value in json.loads(overrides).items():
         if path not in allowed:
             raise OverrideRefused(

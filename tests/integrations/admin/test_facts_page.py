@@ -245,3 +245,12 @@ def test_a_vendor_of_which_nothing_is_inferred_says_so(admin_page: Client) -> No
     assert form.facts == []
     assert "Nothing is inferred" in page
     assert "<textarea" not in page
+
+
+def test_a_correction_leaves_all_other_facts_as_they_were() -> None:
+    """Also codes that are numbers: Aha!'s 20 means Owner, not "20"."""
+    aha = get_vendor("aha")
+
+    corrected = aha.corrected({PAGE_SIZE: 100}).corrected({PAGE_SIZE: 200})
+
+    assert corrected.manifest == aha.manifest
