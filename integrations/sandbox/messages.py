@@ -15,6 +15,8 @@ HTML = "text/html; charset=UTF-8"
 class Request:
     """One HTTP request. `path` begins after the vendor's name; header names are lower case.
 
+    `raw_query` is the query as it came, for vendors that take `%20` and refuse `+`.
+
     A header that was sent twice arrives as one value, joined by `, `, as proxies do it.
     """
 
@@ -23,6 +25,7 @@ class Request:
     query: Mapping[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    raw_query: str = ""
 
     @classmethod
     def from_target(
@@ -36,7 +39,14 @@ class Request:
         """Make a request from `/path?query`; the query is decoded, the path is not."""
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
-        return cls(method=method, path=parts.path, query=query, headers=headers or {}, body=body)
+        return cls(
+            method=method,
+            path=parts.path,
+            query=query,
+            headers=headers or {},
+            body=body,
+            raw_query=parts.query,
+        )
 
     def header(self, name: str) -> str:
         """Value of a header, empty when it was not sent."""

@@ -112,9 +112,8 @@ class VendorSide(ABC):
     routes: ClassVar[tuple[Route, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        cls.routes = tuple(
-            mark for member in vars(cls).values() for mark in getattr(member, "routes", ())
-        )
+        members = (one for base in reversed(cls.__mro__) for one in vars(base).values())
+        cls.routes = tuple(mark for one in members for mark in getattr(one, "routes", ()))
 
     def __init__(self, name: str, world: World) -> None:
         self.name = name
