@@ -20,8 +20,9 @@ from people.masking import mask
 
 _NO_CONTENT = 204
 _GOOD, _REDIRECT, _CLIENT, _SERVER = 200, 300, 400, 500
-_FORBIDDEN, _TOO_MANY, _TIMEOUT = 403, 429, 408
-_MAY_HAVE_DONE_IT = frozenset({302, 303})
+_FORBIDDEN, _TOO_MANY = 403, 429
+# Sent elsewhere after it was done, perhaps; and too slow.
+_LEAVES_IT_OPEN = frozenset({302, 303, 408})
 _NO_SENSE = frozenset({"html", "wrong_type", "not_json", "empty", "truncated", "too_large"})
 _LONGEST_WHY = 300
 
@@ -120,18 +121,14 @@ def _is_open(error: VendorError) -> bool:
 
 
 def _kind_of(error: VendorError) -> Kind:
-    status = error.status
-    if status is None:
-        if error.sent:
-            return Kind.UNKNOWN
-        return Kind.NOT_SENT if isinstance(error, TryLater) else Kind.REFUSED
-    if error.code == "rate_limited" or status == _TOO_MANY:
+    status, may_help = error.status, isinstance(error, TryLater)
+    if status is None and not error.sent:
+        return Kind.NOT_SENT if may_help else Kind.REFUSED
+    if status is not None and (error.code == "rate_limited" or status == _TOO_MANY):
         return Kind.LATER
-    if error.code in _NO_SENSE or status in _MAY_HAVE_DONE_IT:
+    if _is_open(error) or status in _LEAVES_IT_OPEN or status is None:
         return Kind.UNKNOWN
-    if status == _TIMEOUT or status >= _SERVER:
-        return Kind.UNKNOWN
-    if isinstance(error, TryLater):
+    if may_help:
         return Kind.LATER if status >= _CLIENT else Kind.UNKNOWN
     return Kind.REFUSED
 

@@ -35,8 +35,13 @@ class _Left(Enum):
 _OUT: Final = _Left.OUT
 
 
-def render_request(request: Request, values: Mapping[str, Any], *, preset: Preset) -> Rendered:
-    """Fill in a request of a preset. Raises PresetRefused with every hole in it; sends nothing."""
+def fill_request(
+    request: Request, values: Mapping[str, Any], *, preset: Preset | None = None
+) -> Rendered:
+    """Fill in a request. Raises PresetRefused with every hole in it; sends nothing.
+
+    Without the preset that it belongs to, no input of it counts as optional.
+    """
     filling = _Filling(preset, values)
     rendered = filling.request(request)
     if filling.problems:
@@ -44,8 +49,8 @@ def render_request(request: Request, values: Mapping[str, Any], *, preset: Prese
     return rendered
 
 
-def render_word(template: str, values: Mapping[str, Any], *, preset: Preset) -> str:
-    """Fill in a text of a preset that has no holes, such as its target. Raises PresetRefused."""
+def fill_text(template: str, values: Mapping[str, Any], *, preset: Preset | None = None) -> str:
+    """Fill in a text that has no holes, such as a target. Raises PresetRefused."""
     filling = _Filling(preset, values)
     text = filling.text(template)
     if filling.problems:
@@ -90,11 +95,15 @@ def shown(rendered: Rendered, *, base_url: str) -> dict[str, Any]:
 class _Filling:
     """Fills in the trees of one preset and collects what is missing."""
 
-    def __init__(self, preset: Preset, values: Mapping[str, Any]) -> None:
-        change = preset.change
-        self._preset = preset
+    def __init__(self, preset: Preset | None, values: Mapping[str, Any]) -> None:
+        change = preset.change if preset else None
+        self._label = preset.label if preset else "The look-up"
+        self._inputs = preset.inputs if preset else {}
+        self._hints = preset.if_empty if preset else {}
         self._values = values
         self._strict = bool(change and (change.takes_access or change.destructive))
+        # Without the field that it asks for, a read would answer about everybody.
+        self._needs_fields = change is None or self._strict
         self.problems: list[Problem] = []
         self._filled = False
 
@@ -154,11 +163,11 @@ class _Filling:
         body = self._tree(request.body)
         asks = any(True for _ in tree_placeholders(request.body))
         if asks and not self._filled and request.method in _SETS and not self.problems:
-            names = ", ".join(self._preset.inputs)
+            names = ", ".join(self._inputs)
             self.problems.append(
                 Problem(
                     "inputs",
-                    f"{self._preset.label}: nothing would change, so nothing was sent. Fill at "
+                    f"{self._label}: nothing would change, so nothing was sent. Fill at "
                     f"least one of: {names}.",
                 )
             )
@@ -215,21 +224,21 @@ class _Filling:
 
     def _optional_input(self, one: Placeholder) -> bool:
         group, *rest = one.steps
-        known = self._preset.inputs.get(str(rest[0])) if rest else None
+        known = self._inputs.get(str(rest[0])) if rest else None
         return group == "inputs" and known is not None and not known.required
 
     def _may_leave_out_param(self, one: Placeholder) -> bool:
         """An input that nobody filled; where access is taken away, switches only."""
         if not self._optional_input(one):
             return False
-        return not self._strict or self._preset.inputs[str(one.steps[1])].type == "switch"
+        return not self._strict or self._inputs[str(one.steps[1])].type == "switch"
 
     def _may_leave_out(self, one: Placeholder) -> bool:
         """An input that nobody filled, or a field of the record that need not be filled."""
         if self._optional_input(one):
             return True
         is_field = len(one.steps) == 1 and one.steps[0] != "items"
-        return is_field and not self._strict and one.steps[0] not in self._preset.if_empty
+        return is_field and not self._needs_fields and one.steps[0] not in self._hints
 
     def _refuse(self, one: Placeholder) -> None:
         problem = self._problem(one)
@@ -237,14 +246,12 @@ class _Filling:
             self.problems.append(problem)
 
     def _refuse_value(self, problem: TemplateError) -> None:
-        self.problems.append(
-            Problem("request", f"{self._preset.label} was not sent: {problem.message}.")
-        )
+        self.problems.append(Problem("request", f"{self._label} was not sent: {problem.message}."))
 
     def _problem(self, one: Placeholder) -> Problem:
         group, *rest = (str(step) for step in one.steps)
         name = ".".join(rest)
-        begin = f"{self._preset.label} was not sent:"
+        begin = f"{self._label} was not sent:"
         if group == "inputs":
             return Problem(f"inputs.{name}", f'{begin} the input "{name}" is empty.')
         if group == "variables":
@@ -257,7 +264,7 @@ class _Filling:
             return Problem(
                 one.path, f'{begin} the "{name}" of the account at the vendor is not known.'
             )
-        hint = self._preset.if_empty.get(group, "Fill it on the record, or let a load fill it.")
+        hint = self._hints.get(group, "Fill it on the record, or let a load fill it.")
         return Problem(group, f'{begin} the field "{one.path}" of the record is empty. {hint}')
 
 
