@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from enum import IntEnum
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from integrations import references
 from integrations.errors import (
     AlreadyRunning,
     DefinitionInvalid,
@@ -73,6 +75,8 @@ class Command(BaseCommand):
     """A command whose `run` gives its exit code; errors become one sentence, not a traceback."""
 
     requires_system_checks = []
+    # Whether it may read secrets that are kept outside of the database (M-35).
+    reads_references = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_own_arguments(parser)
@@ -85,8 +89,10 @@ class Command(BaseCommand):
         raise NotImplementedError
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        may_read = references.readable() if self.reads_references else nullcontext()
         try:
-            code = self.run(options)
+            with may_read:
+                code = self.run(options)
         except IntegrationsError as error:
             raise CommandError(error.message, returncode=exit_of_error(error)) from None
         except Error as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -48,11 +49,16 @@ def plan_lines(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def finish_lost_run(integration: Integration) -> None:
-    """Do a run whose process died, or it would stand in the way for as long as no worker runs."""
+    """Do a run whose process died, or it would stand in the way for as long as no worker runs.
+
+    So would one of a local integration that waits for a command, such as an approved removal.
+    """
     free_lost_runs()
-    begun = SyncRun.objects.filter(
-        integration=integration, state=SyncRun.State.QUEUED, attempts__gt=0
-    ).first()
+    begun = (
+        SyncRun.objects.filter(integration=integration, state=SyncRun.State.QUEUED)
+        .filter(Q(attempts__gt=0) | (Q(integration__installation="local") & ~Q(kind="undo")))
+        .first()
+    )
     if begun is None:
         return
     sys.stderr.write(f"Run {begun.pk} was left by a process that died; finishing it first.\n")

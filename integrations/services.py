@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from integrations import templates
+from integrations import references, templates
 from integrations.auth import Access
 from integrations.broker import wake
 from integrations.client import Connection, VendorClient
@@ -23,6 +23,7 @@ from integrations.errors import (
     UnknownTransform,
     VendorError,
 )
+from integrations.holding import command_for, installation_mistake, is_local, what_is_missing
 from integrations.installation import check_may_begin
 from integrations.manifest_load import Load
 from integrations.models import (
@@ -34,7 +35,9 @@ from integrations.models import (
     RecordLink,
     SyncRun,
 )
+from integrations.oauth import DatabaseTokens
 from integrations.paths import parse_path
+from integrations.references import read_stored
 from integrations.registry import get_vendor
 from integrations.secrets import open_sealed
 from integrations.transforms import get_transform
@@ -44,18 +47,29 @@ from saas.models import Application
 
 
 def access_for(credentials: Credentials) -> Access:
-    """The opened credentials, for `VendorClient` only. Raises SecretsUnreadable. One query."""
+    """The opened credentials, for `VendorClient` only. Raises SecretsUnreadable, AskPerson.
+
+    Of OAuth 2.0 it holds no secret but the way to a token. At most one query.
+    """
+    is_oauth = credentials.type == Credentials.Type.OAUTH2
     return Access(
         credentials_id=credentials.pk,
         name=credentials.name,
         type=credentials.type,
         settings=credentials.settings,
-        secrets=open_sealed(credentials),
+        secrets={} if is_oauth else _secrets_of(credentials),
         base_url=credentials.base_url or None,
         overrides=credentials.overrides,
         is_row=True,
         tenant=credentials.tenant,
+        tokens=DatabaseTokens(credentials) if is_oauth else None,
     )
+
+
+def _secrets_of(credentials: Credentials) -> Mapping[str, str]:
+    if credentials.stored == Credentials.Stored.REFERENCE:
+        return references.read_stored(credentials)
+    return open_sealed(credentials)
 
 
 def variables() -> dict[str, str]:
@@ -98,6 +112,9 @@ def test_credentials(
         _record_test(credentials, Credentials.Test.FAILED, str(error), now)
         raise
     _record_test(credentials, Credentials.Test.CONNECTED, connection.text, now)
+    if credentials.stored == Credentials.Stored.REFERENCE and vendor.manifest.tenant.answer:
+        # Pages cannot ask: what they need to know of the account is kept.
+        Credentials.objects.filter(pk=credentials.pk).update(tenant=connection.tenant)
     return connection
 
 
@@ -124,10 +141,8 @@ def _setup_problems(integration: Integration) -> list[Problem]:
         problems.append(
             Problem("credentials", f'"{credentials}" belong to another vendor; choose others.')
         )
-    elif not credentials.hints:
-        problems.append(
-            Problem("credentials", f'"{credentials}" hold no secret yet; enter it there first.')
-        )
+    else:
+        problems.extend(_credentials_problems(integration, credentials))
     if integration.run_as is None:
         problems.append(
             Problem("run_as", "Choose the user to whom the changes of its runs are attributed.")
@@ -142,6 +157,23 @@ def _setup_problems(integration: Integration) -> list[Problem]:
             problems.append(
                 Problem("application", "There are several applications of this vendor; choose one.")
             )
+    return problems
+
+
+def _credentials_problems(integration: Integration, credentials: Credentials) -> list[Problem]:
+    """What they lack, and whether they go with the installation type (M-35). No query."""
+    problems = []
+    missing = what_is_missing(credentials)
+    if missing:
+        problems.append(Problem("credentials", missing))
+    mistake = installation_mistake(
+        integration.installation,
+        type_=credentials.type,
+        stored=credentials.stored,
+        name=credentials.name,
+    )
+    if mistake:
+        problems.append(Problem("installation", mistake))
     return problems
 
 
@@ -247,9 +279,32 @@ def _tenant_of(integration: Integration, *, test: bool) -> str:
     assert credentials is not None  # noqa: S101 - problems_before_launch found it
     inputs = effective_inputs(integration.vendor, integration.inputs)
     tenant = tenant_by_inputs(integration, inputs)
-    if test or get_vendor(integration.vendor).manifest.tenant.answer:
+    asks = bool(get_vendor(integration.vendor).manifest.tenant.answer)
+    if is_local(integration) and not references.are_readable():
+        return _tenant_of_local(integration, credentials, tenant, asks=asks)
+    if test or asks:
         tenant = test_credentials(credentials, integration.inputs, now=None).tenant
     return tenant or credentials.tenant or "main"
+
+
+def _tenant_of_local(
+    integration: Integration, credentials: Credentials, tenant: str | None, *, asks: bool
+) -> str:
+    """Whose account it is, where no call can be made: the secret is elsewhere."""
+    known = tenant or credentials.tenant
+    if known is None and asks:
+        label = get_vendor(integration.vendor).label
+        command = f'python manage.py check_vendors --live "{credentials.name}"'
+        raise NotReady(
+            [
+                Problem(
+                    "installation",
+                    f"{label} says whose account it is only when it is asked, and this process may "
+                    f"not read the secret. Run {command} where the secret is, then launch.",
+                )
+            ]
+        )
+    return known or "main"
 
 
 def tenant_by_inputs(integration: Integration, inputs: Mapping[str, str]) -> str | None:
@@ -377,6 +432,17 @@ def queue_run(
     """
     if kind == SyncRun.Kind.SYNC and integration.state == Integration.State.DRAFT:
         raise NotReady([Problem("state", "Launch the integration before running it.")])
+    if is_local(integration) and not references.are_readable():
+        option = ["--plan"] if kind == SyncRun.Kind.PREVIEW else []
+        command = command_for(integration, *option)
+        raise NotReady(
+            [
+                Problem(
+                    "installation",
+                    f"It is installed as Local: run {command} on the machine that has its secret.",
+                )
+            ]
+        )
     check_may_begin(kind)
     problems = problems_before_launch(integration)
     if problems:

@@ -52,7 +52,9 @@ def make_due_runs(now: datetime) -> int:
 def _scheduled(now: datetime) -> Iterable[tuple[Integration, Schedule, Slot]]:
     """The active integrations of which a slot has passed since their schedule was set."""
     rows = Integration.objects.filter(
-        state=Integration.State.ACTIVE, schedule_since__isnull=False
+        state=Integration.State.ACTIVE,
+        schedule_since__isnull=False,
+        installation=Integration.Installation.CLOUD,  # a local one is started by cron (M-35)
     ).exclude(schedule={})
     for integration in rows:
         schedule = find_schedule(integration)

@@ -21,8 +21,11 @@ from django.utils import timezone
 from integrations.approvals import queue_all_approved
 from integrations.broker import find_broker_problem, wake
 from integrations.children import bond
+from integrations.holding import for_workers
 from integrations.models import WorkingProcess
 from integrations.notices import queue_expiry_notices
+from integrations.oauth.keeping import waiting_refreshes
+from integrations.oauth.telling import queue_idle_notices
 from integrations.outbox import note_lost_claims, waiting_mails
 from integrations.presence import (
     EVERY_SECONDS,
@@ -63,7 +66,8 @@ def _take_up_approved(_now: datetime) -> None:
 def waiting_runs(_now: datetime) -> tuple[int, datetime | None]:
     """How many runs may be begun, and since when the first of them could be. One query."""
     moments = [
-        due_at or queued_at for due_at, queued_at in due_runs().values_list("due_at", "queued_at")
+        due_at or queued_at
+        for due_at, queued_at in for_workers(due_runs()).values_list("due_at", "queued_at")
     ]
     return len(moments), min(moments, default=None)
 
@@ -76,10 +80,11 @@ STEPS: tuple[Step, ...] = (
     _forget,
     note_lost_claims,
     queue_expiry_notices,
+    queue_idle_notices,
     drop_old_plans,
 )
 # What a worker would do: how many pieces, and since when the oldest waits.
-SOURCES: tuple[Source, ...] = (waiting_runs, waiting_mails)
+SOURCES: tuple[Source, ...] = (waiting_runs, waiting_mails, waiting_refreshes)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from integrations.errors import AlreadyRunning, LeaseLost
+from integrations.holding import for_workers
 from integrations.models import StagedRecord, SyncRun
 from integrations.notices import note_end
+from integrations.oauth.keeping import refresh_one
 from integrations.outbox import send_one
 from integrations.sync import execute
 from integrations.sync.lease import due_runs, give_back_own_runs, lost_runs, process_name
@@ -28,7 +30,7 @@ MAX_ATTEMPTS = 5
 
 
 # What is done when no run waits: (now) -> whether there was a piece. Never raises for its piece.
-AFTER_RUNS: tuple[Callable[[datetime], bool], ...] = (send_one,)
+AFTER_RUNS: tuple[Callable[[datetime], bool], ...] = (send_one, refresh_one)
 
 
 class _StopNow(BaseException):
@@ -64,8 +66,9 @@ def free_lost_runs(now: datetime | None = None) -> int:
 
 
 def next_run_id() -> int | None:
-    """The queued run that is due and waits longest. One query."""
-    return due_runs().order_by("queued_at", "pk").values_list("pk", flat=True).first()
+    """The queued run that is due, may be done here and waits longest. One query."""
+    runs = for_workers(due_runs()).order_by("queued_at", "pk")
+    return runs.values_list("pk", flat=True).first()
 
 
 def _fail(runs: QuerySet[SyncRun], code: str, message: str, *, now: datetime) -> None:

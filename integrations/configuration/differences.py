@@ -12,11 +12,11 @@ from integrations.configuration.check import SECRETS, field_row
 from integrations.configuration.describe import defaults, describe_field
 from integrations.configuration.problems import Problems
 from integrations.configuration.receipt import Change, FieldChange
-from integrations.configuration.references import SecretUnset, SecretUnusable, read_secret
 from integrations.configuration.schema import PARTS, CredentialsPart
 from integrations.configuration.world import OBJECTS, Wanted, Wishes, World
 from integrations.errors import SecretsUnreadable, UnknownVendor
 from integrations.models import Credentials
+from integrations.references import SecretUnset, SecretUnusable, read_secret
 from integrations.registry import get_vendor
 from integrations.secrets import open_sealed
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from integrations import services
+from integrations import references, services
 from integrations.errors import DefinitionInvalid, IntegrationsError
 from integrations.models import Credentials
 from integrations.registry import VENDORS_FOLDER, Vendor, get_vendor, read_vendor, vendors
@@ -70,6 +70,7 @@ def test_live(name: str, *, only: str | None) -> str:
     used_by = credentials.integrations.order_by("pk").first()
     inputs = used_by.inputs if used_by is not None else {}
     try:
-        return services.test_credentials(credentials, inputs, now=timezone.now()).text
+        with references.readable():
+            return services.test_credentials(credentials, inputs, now=timezone.now()).text
     except IntegrationsError as problem:
         raise CommandError(problem.message, returncode=FAILED) from None

@@ -29,6 +29,7 @@ _RUN = "integrations.run_integration"
 class Command(BaseCommand):
     """Lists, shows, approves and rejects; what is approved is applied in this process."""
 
+    reads_references = True
     help = "Plans that wait: held removals, and previews that nobody has applied."
 
     def add_own_arguments(self, parser: CommandParser) -> None:

@@ -29,6 +29,7 @@ _SHOWN_ISSUES = 20
 class Command(BaseCommand):
     """Queues a run and does it in this process, integration by integration."""
 
+    reads_references = True
     help = "Run integrations here and now; with --plan only say what they would do."
 
     def add_own_arguments(self, parser: CommandParser) -> None:
