@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from unfold.dataclasses import SearchResult
 
 from integrations.models import Credentials, Integration
-from integrations.overview import count_held_removals, count_open_issues
+from integrations.overview import count_held_removals, count_open_issues, count_open_operations
 from people.models import Person
 
 _MOST_ON_BADGE = 99
@@ -25,6 +25,7 @@ _MOST_ON_BADGE = 99
 _BADGES: dict[str, Callable[..., int]] = {
     "integrations.RecordIssue": count_open_issues,
     "integrations.SyncRun": count_held_removals,
+    "integrations.Operation": count_open_operations,
 }
 _FOUND_PER_MODEL = 10
 _MOST_FOUND = 100
@@ -57,6 +58,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("Integrations", "sync_alt", "integrations.Integration"),
         Entry("Runs", "play_circle", "integrations.SyncRun"),
         Entry("Issues", "report", "integrations.RecordIssue"),
+        Entry("Operations", "swap_horiz", "integrations.Operation"),
         Entry("Notifications", "mail", "integrations.Notification"),
     ),
     "Access": (
@@ -67,7 +69,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Give the sections that this user may open; at most two queries, for the badges."""
+    """Give the sections that this user may open; at most three queries, for the badges."""
     index = reverse("admin:index")
     overview = {
         "title": "Dashboard",

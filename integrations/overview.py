@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 from integrations.models import (
     FieldMapping,
     Integration,
+    Operation,
     PlannedChange,
     RecordIssue,
     SyncRun,
@@ -175,6 +176,12 @@ def count_held_removals(*, most: int) -> int:
     """How many removals wait for a person, counted up to `most`. One query."""
     held = PlannedChange.objects.filter(state=PlannedChange.State.HELD)
     return held.order_by()[:most].count()
+
+
+def count_open_operations(*, most: int) -> int:
+    """How many vendor calls ask a person, or may have gone through; at most `most`. One query."""
+    open_states = [Operation.State.UNKNOWN, Operation.State.ASKS]
+    return Operation.objects.filter(state__in=open_states).order_by()[:most].count()
 
 
 def step_of_draft(row: Any) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Model
@@ -136,6 +136,8 @@ class SaaSUserAdmin(
     actions = None
     page_columns = (PageColumn("roles", "role", fetch_roles),)
     sheet_class = SaaSUserSheet
+    # What apps above add to the page of an account: (request, account) -> context.
+    page_parts: ClassVar[list[Callable[[HttpRequest, SaaSUser], Mapping[str, Any]]]] = []
     empty_title = "No SaaS users yet"
     empty_text = 'Run an integration with "User plus SaaS User" first.'
     empty_step = _NEXT_STEP
@@ -262,6 +264,8 @@ class SaaSUserAdmin(
                 }
                 for row in roles_of(user)
             ]
+            for part in self.page_parts:
+                extra |= part(request, user)
             if request.user.has_perm("people.view_event"):
                 extra["shows_history"] = True
                 extra |= history_content(request, _SAAS_USER, user.pk)

@@ -6,6 +6,7 @@ from integrations.admin import (
     integration,
     issues,
     notifications,
+    operations,
     runs,
     variables,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "integration",
     "issues",
     "notifications",
+    "operations",
     "runs",
     "variables",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import Error, transaction
@@ -12,9 +13,17 @@ from django.db.models import Count, F, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from integrations.models import Operation
+from integrations.errors import LeaseLost
+from integrations.models import Credentials, Operation
+from integrations.operations.look_ups import ask
 from integrations.operations.perform import carry_on
-from integrations.operations.rows import LONGEST_WAIT, State, due_operations, release
+from integrations.operations.rows import (
+    LONGEST_WAIT,
+    State,
+    claim_for_look,
+    due_operations,
+    release,
+)
 from integrations.operations.send import LOOK_AFTER
 from integrations.sync.lease import ago, lease_seconds, process_name
 
@@ -22,6 +31,11 @@ logger = logging.getLogger(__name__)
 _LOST = (
     "The process that sent it ended before the answer was written down, so nobody knows yet "
     "whether it went through."
+)
+_LOCAL_WAITS = timedelta(hours=1)
+_LOCAL = (
+    "Nobody knows whether it went through. Its credentials are kept outside of Rolecall, so no "
+    "worker can look it up, and no command with them was run for an hour."
 )
 
 
@@ -36,7 +50,7 @@ def advance_one(now: datetime) -> bool:
 
     Safe in several threads and processes at once. Raises django.db.Error, nothing else.
     """
-    found = due_operations(now).order_by(F("due_at").asc(nulls_first=True), "pk")
+    found = for_workers(due_operations(now)).order_by(F("due_at").asc(nulls_first=True), "pk")
     operation_id = found.values_list("pk", flat=True).first()
     if operation_id is None:
         return False
@@ -55,10 +69,32 @@ def advance_one(now: datetime) -> bool:
 
 def waiting_operations(now: datetime) -> tuple[int, datetime | None]:
     """How many operations are due, and since when the first of them is. One query."""
-    found = due_operations(now).aggregate(
+    found = for_workers(due_operations(now)).aggregate(
         number=Count("pk"), since=Min(Coalesce("due_at", "created_at"))
     )
     return found["number"], found["since"]
+
+
+def for_workers(rows: QuerySet[Operation]) -> QuerySet[Operation]:
+    """Those whose secret a worker may read; of the others commands take care (M-35)."""
+    return rows.exclude(credentials__stored=Credentials.Stored.REFERENCE)
+
+
+def ask_about_local(now: datetime) -> int:
+    """Ask a person about what only a command could look up, and none did for an hour."""
+    late = Operation.objects.filter(
+        state=State.UNKNOWN,
+        credentials__stored=Credentials.Stored.REFERENCE,
+        due_at__lte=now - _LOCAL_WAITS,
+    )
+    asked = 0
+    for row in list(late.defer("request", "answer", "values")):
+        claim = claim_for_look(row, until=now)
+        if claim is not None:
+            with suppress(LeaseLost):
+                ask(claim, row, _LOCAL, now=now)
+                asked += 1
+    return asked
 
 
 # Lost senders -----------------------------------------------------------------------------------

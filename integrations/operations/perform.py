@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from integrations.errors import LeaseLost
-from integrations.models import Operation
+from integrations.models import Credentials, Operation
 from integrations.operations.look_ups import look_into
 from integrations.operations.rows import State, claim, due_operations, plan_operation, take_over
 from integrations.operations.send import Clock, send_guarded
@@ -16,6 +16,7 @@ from integrations.sync.lease import keep_beating
 
 # A row is due again at once only a few times: another was in its way, or it may be repeated.
 _MOST_STEPS = 8
+_MOST_OWN = 20
 _PAUSED = timedelta(seconds=60)
 
 
@@ -36,6 +37,7 @@ def perform(
 
     Not to be called in a transaction (RuntimeError). Raises nothing for what the vendor does.
     """
+    carry_on_own(call.credentials_id, clock)
     row = plan_operation(call, key=key, started_by=started_by, guarded=guarded, now=clock())
     carry_on(row.pk, clock)
     if row.waits_for_id is None:
@@ -47,6 +49,15 @@ def perform(
         carry_on(row.pk, clock)
     row.refresh_from_db()
     return row
+
+
+def carry_on_own(credentials_id: int, clock: Clock) -> None:
+    """Take care of what workers may not: calls with credentials that only commands can read."""
+    waiting = due_operations(clock()).filter(
+        credentials=credentials_id, credentials__stored=Credentials.Stored.REFERENCE
+    )
+    for operation_id in list(waiting.values_list("pk", flat=True)[:_MOST_OWN]):
+        carry_on(operation_id, clock)
 
 
 def carry_on(operation_id: int, clock: Clock = timezone.now) -> bool:

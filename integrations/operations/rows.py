@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,11 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, Q, QuerySet
 
 from integrations.errors import LeaseLost
-from integrations.filters import as_text
-from integrations.manifest_parts import tree_placeholders
-from integrations.manifest_presets import LookUp, Preset
 from integrations.models import Installation, Operation
-from integrations.paths import MISSING, walk
 from integrations.presets.call import PresetCall
 from integrations.registry import get_preset
 from integrations.sync.lease import now_in_database, process_name
@@ -25,7 +20,6 @@ State = Operation.State
 # What has not ended after this long takes the failure exit, as long as it was never sent.
 LONGEST_WAIT = timedelta(days=1)
 _HELD = (State.SENDING, State.UNKNOWN)
-_PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ def _row_of(
         person_id=call.record.person_id,
         saas_user_id=call.record.saas_user_id,
         record=call.record.label[:320],
-        request={**call.request.as_json(), "named": _named(preset, call.values)},
+        request={**call.request.as_json(), "needed": dict(call.needed)},
         request_hash=call.request.hash,
         started_by=started_by[:200],
         due_at=now,
@@ -119,27 +113,6 @@ def _fitting(text: str, most: int) -> str:
         return text
     mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{text[: most - len(mark) - 1]} {mark}"
-
-
-def _named(preset: Preset, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the look-up of the effect names, and nothing else of the record (S-22)."""
-    look_up = preset.change.look_up if preset.change else None
-    kept: dict[str, Any] = {}
-    for steps in _steps(look_up) if look_up else ():
-        found = walk(values, steps)
-        if found is MISSING:
-            continue
-        place = kept
-        for step in steps[:-1]:
-            place = place.setdefault(str(step), {})
-        place[str(steps[-1])] = found if isinstance(found, _PLAIN) else as_text(found)
-    return kept
-
-
-def _steps(look_up: LookUp) -> list[tuple[str | int, ...]]:
-    request = look_up.request
-    trees = [request.path, request.params, request.headers, request.body, request.variables]
-    return [one.steps for tree in [*trees, look_up.equals] for one in tree_placeholders(tree)]
 
 
 # Claiming ---------------------------------------------------------------------------------------

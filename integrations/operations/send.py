@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,8 @@ from integrations.manifest_presets import Change, Preset
 from integrations.models import Operation
 from integrations.operations.rows import LONGEST_WAIT, Claim, State
 from integrations.presets.call import Rendered
-from integrations.presets.look_up import find
-from integrations.presets.outcome import Outcome, judge_call
+from integrations.presets.look_up import find, is_surely_gone
+from integrations.presets.outcome import Kind, Outcome, judge_call
 from integrations.registry import Vendor, get_preset
 from integrations.services import access_for
 
@@ -76,6 +76,8 @@ def send(claim: Claim, row: Operation, clock: Clock) -> None:
         tries = row.tries + 1
         claim.write(sent_at=now, first_sent_at=row.first_sent_at or now, tries=tries)
         outcome = _exchange(row, opened)
+        if outcome.gone:
+            outcome = _prove_gone(row, opened, outcome)
         record(claim, row, outcome, opened.change, now=clock())
 
 
@@ -96,6 +98,30 @@ def _exchange(row: Operation, opened: Opened) -> Outcome:
     except VendorError as problem:
         result = problem
     return judge_call(opened.vendor, opened.preset, result)
+
+
+def _prove_gone(row: Operation, opened: Opened, outcome: Outcome) -> Outcome:
+    """What was to be taken away is not there: done, if the vendor shows others by that call (M-11).
+
+    Up to three calls that read.
+    """
+    look_up = opened.change.look_up
+    if look_up is None:
+        return outcome
+    needed = row.request.get("needed", {})
+    try:
+        gone = is_surely_gone(opened.client, look_up, needed, tenant=row.tenant)
+    except TryLater as problem:
+        note = (
+            f"The vendor says that it is not there, which could not be checked. {problem.message}"
+        )
+        return replace(outcome, kind=Kind.UNKNOWN, note=note)
+    except VendorError as problem:
+        return replace(outcome, note=f"{outcome.note} {problem.message}".strip())
+    if not gone:
+        note = f"The vendor says that it is not there, yet shows it. {outcome.note}".strip()
+        return replace(outcome, note=note)
+    return replace(outcome, kind=Kind.DONE, note="It was gone already, so nothing was to be done.")
 
 
 def _is_there_already(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
@@ -125,10 +151,11 @@ def sighting(opened: Opened, row: Operation) -> dict[str, Any] | None:
     look_up = opened.change.look_up
     if look_up is None:
         return None
-    values = {**opened.client.inputs, **row.request.get("named", {})}
-    found = find(opened.client, look_up, values)
+    needed = row.request.get("needed", {})
     if look_up.effect_is == "absent":
-        return None if found else {}
+        gone = is_surely_gone(opened.client, look_up, needed, tenant=row.tenant)
+        return {} if gone else None
+    found = find(opened.client, look_up, needed)
     return found[0] if found else None
 
 
@@ -146,18 +173,18 @@ def record(
         "answer": outcome.kept,
     }
     resent = row.tries > 0
-    if outcome.kind == "done":
+    if outcome.kind == Kind.DONE:
         claim.end(State.DONE, now=now, values=dict(outcome.values), **facts)
-    elif outcome.kind == "exists" and resent:
+    elif outcome.kind == Kind.EXISTS and resent:
         # Our earlier try brought it about: it is looked up for what it holds, then adopted.
         facts["code"] = "exists"
         claim.leave_unknown(now=now, due_at=now, **facts)
-    elif outcome.kind == "unknown":
+    elif outcome.kind == Kind.UNKNOWN:
         claim.leave_unknown(now=now, due_at=now + _wait_of(row, change, now), **facts)
-    elif outcome.kind in {"later", "not_sent"}:
+    elif outcome.kind in {Kind.LATER, Kind.NOT_SENT}:
         postpone(claim, row, outcome.code, outcome.note, outcome.retry_after, now=now)
     else:
-        facts["code"] = "exists" if outcome.kind == "exists" else facts["code"]
+        facts["code"] = "exists" if outcome.kind == Kind.EXISTS else facts["code"]
         facts["note"] += _EARLIER if resent else ""
         claim.end(State.REFUSED, now=now, **facts)
 
