@@ -113,14 +113,19 @@ class Input(Strict):
         if not text and not self.required:
             return ""
         if text in self.reserved or not re.fullmatch(self.pattern, text, re.ASCII):
-            address = f"https://mycompany.{self.domains[0]}" if self.domains else ""
-            example = f'; of {address} that is "mycompany"' if address else ""
-            raise InputInvalid(
-                self.key,
-                f"{self.label}: this cannot be used. Type only the name of your account{example}. "
-                "It has 1 to 63 letters, digits and hyphens.",
-            )
+            raise InputInvalid(self.key, f"{self.label}: this cannot be used. {self._advice}")
         return text
+
+    @property
+    def _advice(self) -> str:
+        """What to type instead."""
+        if not self.domains:
+            return self.help
+        return (
+            "Type only the name of your account; of "
+            f'https://mycompany.{self.domains[0]} that is "mycompany". '
+            "It has 1 to 63 letters, digits and hyphens."
+        )
 
 
 class Tenant(Strict):
@@ -294,11 +299,12 @@ class Condition(Strict):
 
     Text is compared without case. With none of the three it holds for every value but nothing,
     false, the empty text and the empty list. Of several paths the first that leads somewhere is
-    looked at.
+    looked at. `missing` is a path that leads nowhere, or to nothing.
     """
 
     header: str | None = None
     path: Paths = ()
+    missing: Path | None = None
     equals: Any = None
     one_of: tuple[Any, ...] = ()
     contains: str | None = None

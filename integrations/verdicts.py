@@ -17,7 +17,7 @@ from integrations.errors import AskPerson, BrokenAnswer, TryLater, VendorError
 from integrations.filters import as_text
 from integrations.manifest import Manifest
 from integrations.manifest_parts import Condition, ErrorRule
-from integrations.paths import first_of
+from integrations.paths import MISSING, compile_path, first_of
 
 MAX_TRIES = 5
 LONGEST_WAIT = 900.0
@@ -171,6 +171,8 @@ def _body_of(answer: RawAnswer, manifest: Manifest) -> Any:
 def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
     """Say whether a condition of a manifest holds for an answer."""
     found: Any = None
+    if condition.missing:
+        return compile_path(condition.missing)(body) in (MISSING, None)
     if condition.header:
         found = headers.get(condition.header)
     elif condition.path:
