@@ -37,7 +37,6 @@ from integrations.models import (
 )
 from integrations.oauth import DatabaseTokens
 from integrations.paths import parse_path
-from integrations.references import read_stored
 from integrations.registry import get_vendor
 from integrations.secrets import open_sealed
 from integrations.transforms import get_transform
