@@ -147,6 +147,9 @@ def swap_rows(document: Any, rows: list[dict[str, Any]]) -> None:
     if isinstance(document, list):
         document[:] = rows
         return
+    if isinstance(document, dict) and isinstance(document.get("data"), dict):
+        swap_rows(document["data"], rows)
+        return
     for key, value in reversed(document.items() if isinstance(document, dict) else ()):
         if isinstance(value, list) and value and isinstance(value[0], dict):
             document[key] = rows

@@ -97,7 +97,8 @@ def _split(request: Request) -> tuple[str, Request]:
 def _through(
     world: World, side: VendorSide, request: Request, target: str, notes: list[str]
 ) -> Delivery:
-    faults = world.faults.take(side.name, request, target)
+    called = side.called(request)
+    faults = world.faults.take(side.name, request, f"{target}#{called}" if called else target)
     notes.extend(fault.kind for fault in faults)
     for fault in faults:
         if fault.kind == "delay":
@@ -113,9 +114,7 @@ def _through(
             fault,
             answer,
             page=side.page_of(request),
-            ask_page=lambda page: side.look(
-                request.with_parameter(side.page_parameter or "page", str(page))
-            ),
+            ask_page=lambda page: side.look(side.with_page(request, page)),
         )
         notes.extend([note] if note else [])
     drip = next((fault.seconds for fault in faults if fault.kind == "slow_drip"), None)

@@ -50,6 +50,8 @@ def main_rows(document: Any) -> list[dict[str, Any]]:
         return [row for row in document if isinstance(row, dict)]
     if not isinstance(document, dict):
         return []
+    if isinstance(document.get("data"), dict):  # GraphQL's envelope
+        return main_rows(document["data"])
     for value in reversed(document.values()):
         if isinstance(value, list) and value and isinstance(value[0], dict):
             return [row for row in value if isinstance(row, dict)]

@@ -231,6 +231,15 @@ class VendorSide(ABC):
         text = request.parameter(self.page_parameter) or "1"
         return int(text) if text.isdecimal() and len(text) < LONGEST_NUMBER else 1
 
+    def with_page(self, request: Request, page: int) -> Request:
+        """The same request for another page."""
+        return request.with_parameter(self.page_parameter or "page", str(page))
+
+    def called(self, request: Request) -> str:
+        """What is called besides the path, such as a GraphQL operation; faults see `path#name`."""
+        del request
+        return ""
+
     def inside(self, path: str) -> str | None:
         """The path below `base_path`, or None for another account's."""
         if path == self.base_path or path.startswith(self.base_path + "/"):
