@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from integrations.client import VendorClient
+from integrations.manifest_load import RoleRule
+from integrations.models import Integration
 from integrations.sync.work import Work
 from people.identity import email_key
 from people.models import Person
 from saas.models import SaaSUser, SaaSUserRole
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shield:
+    """Who is protected at one account of a vendor: by list, as owner of the key, as run-as user."""
+
+    listed: frozenset[str]
+    owner: str | None
+    run_as: frozenset[str]
+
+    def why(self, *, external_ids: Collection[str], emails: Collection[str]) -> str:
+        """Why a record with these ids and e-mail keys must not be removed; empty when it may."""
+        if not self.listed.isdisjoint(external_ids) or not self.listed.isdisjoint(emails):
+            return "Protected: named in the integration's list."
+        if self.owner is not None and self.owner in external_ids:
+            return "Protected: the credentials belong to this record."
+        if not self.run_as.isdisjoint(emails):
+            return "Protected: the integration runs as this user."
+        return ""
+
+
+LAST_ADMINISTRATOR = "Protected: no other administrator would be left."
+
+
+def shield_of(integrations: Iterable[Integration], *, owner: str | None) -> Shield:
+    """What these integrations protect. No query when their run-as users are loaded."""
+    chosen = list(integrations)
+    run_as = {email_key(one.run_as.email) for one in chosen if one.run_as is not None}
+    return Shield(
+        listed=frozenset(_normal(entry) for one in chosen for entry in one.protected),
+        owner=owner,
+        run_as=frozenset(key for key in run_as if key),
+    )
 
 
 def find_protected(work: Work, client: VendorClient, rows: Sequence[Row]) -> dict[int, str]:
@@ -22,22 +58,18 @@ def find_protected(work: Work, client: VendorClient, rows: Sequence[Row]) -> dic
     """
     if not rows:
         return {}
-    owner = client.owner_id()
+    shield = shield_of([work.integration], owner=client.owner_id())
     emails = _emails(rows)
-    listed = {_normal(one) for one in work.integration.protected}
-    run_as = email_key(work.integration.run_as.email) if work.integration.run_as else None
-    last = _last_administrators(work, rows)
+    going = {row["target_id"] for row in rows if row["object"] == "saas_user"}
+    last = last_administrators(work.load.roles, work.integration.application_id, going)
     reasons: dict[int, str] = {}
     for row in rows:
         own = emails.get((row["object"], row["target_id"]), set())
-        if row["external_id"] in listed or own & listed:
-            reasons[row["id"]] = "Protected: named in the integration's list."
-        elif owner is not None and row["external_id"] == owner:
-            reasons[row["id"]] = "Protected: the credentials belong to this record."
-        elif run_as in own:
-            reasons[row["id"]] = "Protected: the integration runs as this user."
-        elif row["object"] == "saas_user" and row["target_id"] in last:
-            reasons[row["id"]] = "Protected: no other administrator would be left."
+        reason = shield.why(external_ids={row["external_id"]}, emails=own)
+        if not reason and row["object"] == "saas_user" and row["target_id"] in last:
+            reason = LAST_ADMINISTRATOR
+        if reason:
+            reasons[row["id"]] = reason
     return reasons
 
 
@@ -63,18 +95,18 @@ def _emails(rows: Iterable[Row]) -> dict[tuple[str, int], set[str]]:
     return emails
 
 
-def _last_administrators(work: Work, rows: Iterable[Row]) -> set[int]:
-    """The administrators among the rows, if they are all that the application has. Two queries."""
-    roles = work.load.roles
-    if roles is None or not roles.administrators or work.integration.application_id is None:
+def last_administrators(
+    roles: RoleRule | None, application_id: int | None, going: Collection[int]
+) -> set[int]:
+    """The administrators among those that go, if they are all that there are. One query."""
+    if roles is None or not roles.administrators or application_id is None:
         return set()
     administrators = set(
         SaaSUserRole.objects.filter(
-            saas_user__application=work.integration.application_id,
+            saas_user__application=application_id,
             saas_user__status=SaaSUser.Status.ACTIVE,
             role__in=roles.administrators,
             valid_to=None,
         ).values_list("saas_user", flat=True)
     )
-    going = {row["target_id"] for row in rows if row["object"] == "saas_user"}
-    return administrators if administrators <= going else set()
+    return administrators if administrators <= set(going) else set()
