@@ -1,0 +1,233 @@
+"""Preparing a preset's call: everything is found, checked and filled in before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from integrations.client import VendorClient
+from integrations.errors import PresetRefused, Problem
+from integrations.filters import as_text
+from integrations.manifest_parts import tree_placeholders
+from integrations.manifest_presets import Preset
+from integrations.models import Credentials
+from integrations.presets.account import Account, account_of, check_may_use
+from integrations.presets.call import PresetCall, Rendered, Target
+from integrations.presets.inputs import check_inputs, warnings_about
+from integrations.presets.look_up import find
+from integrations.presets.records import find_record
+from integrations.presets.render import LOOKED_UP, fill_request, fill_text, placed_values
+from integrations.registry import get_preset
+from integrations.services import variables
+from integrations.sync.protect import LAST_ADMINISTRATOR, last_administrators
+from people.identity import email_key
+from people.models import Person
+from saas.models import SaaSUser
+
+_NOTHING = Rendered("GET", "")
+
+
+def prepare(
+    preset_id: str,
+    credentials: Credentials,
+    record_key: str,
+    given: Mapping[str, Any],
+    *,
+    user: User | None = None,
+    plan: bool = False,
+) -> PresetCall:
+    """Make a call ready for one record. Some fifteen queries.
+
+    `given` holds inputs of the preset and of the vendor (its sub-domain). What the preset looks up
+    is asked for now, and whose the credentials are; with `plan` nothing is sent at all.
+    Raises PresetRefused with every problem that was found, UnknownPreset, VendorError from reads.
+    """
+    preset, account = _preset_for(preset_id, credentials, given)
+    check_may_use(credentials, user)
+    with nullcontext(None) if plan else account.open() as client:
+        if client is not None:
+            account = account.asked(client)
+        target = find_record(account.vendor, preset, record_key, tenant=account.tenant)
+        return prepare_for(preset_id, preset, account, target, given, client=client)
+
+
+def prepare_for(
+    preset_id: str,
+    preset: Preset,
+    account: Account,
+    target: Target,
+    given: Mapping[str, Any],
+    *,
+    client: VendorClient | None,
+) -> PresetCall:
+    """The same for a record that was found already; without a client nothing is sent.
+
+    Raises PresetRefused, VendorError. Up to six queries; a call per value that is looked up, one
+    for whose the credentials are.
+    """
+    values: dict[str, Any] = {
+        **target.values,
+        "account": dict(account.inputs),
+        "variables": variables(),
+    }
+    own = {name: value for name, value in given.items() if name not in account.vendor.inputs}
+    values["inputs"] = check_inputs(preset, {**own, **_shared(preset, given)}, values)
+    values["looked_up"] = _look_up(preset, values, client)
+    if preset.batch is not None:
+        values["items"] = [fill_text(preset.batch.item, values, preset=preset)]
+    call = _rendered(preset_id, preset, account, target, values)
+    if preset.change and (preset.change.takes_access or preset.change.destructive):
+        check_protected(preset, account, call, client=client)
+    return call
+
+
+def _shared(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is meant for the preset though the vendor has an input of that name too."""
+    return {name: given[name] for name in preset.inputs if name in given}
+
+
+def _preset_for(
+    preset_id: str, credentials: Credentials, given: Mapping[str, Any]
+) -> tuple[Preset, Account]:
+    vendor, preset = get_preset(preset_id)
+    if credentials.vendor != vendor.key:
+        raise PresetRefused(
+            [
+                Problem(
+                    "credentials",
+                    f'The credentials "{credentials}" are not for {vendor.label}; choose others.',
+                )
+            ]
+        )
+    account_inputs = {
+        name: as_text(given[name]) for name in vendor.inputs if given.get(name) is not None
+    }
+    account = account_of(credentials, account_inputs)
+    return account.vendor.preset(preset.key), account
+
+
+def _look_up(
+    preset: Preset, values: dict[str, Any], client: VendorClient | None
+) -> dict[str, dict[str, Any]]:
+    """What reads give before the call, from exactly one match each (M-28). Raises VendorError."""
+    found: dict[str, dict[str, Any]] = {}
+    problems = []
+    for name, spec in preset.looked_up.items():
+        known = {**values, "looked_up": found}
+        for tree in (spec.request.path, spec.request.params, spec.request.body, spec.equals):
+            _check_filled(preset, tree, known)
+        if client is None:
+            found[name] = dict.fromkeys(spec.values, LOOKED_UP)
+            continue
+        matches = find(client, spec, known)
+        if len(matches) == 1:
+            found[name] = matches[0]
+            continue
+        several = spec.many or f"{len(matches)} records match; nothing was sent."
+        problems.append(
+            Problem(f"looked_up.{name}", f"{spec.label}: {several if matches else spec.none}")
+        )
+        break  # what follows may need it
+    if problems:
+        raise PresetRefused(problems)
+    return found
+
+
+def _check_filled(preset: Preset, tree: Any, values: Mapping[str, Any]) -> None:
+    """Say which field of the record is empty before a look-up says it less well."""
+    for placeholder in tree_placeholders(tree):
+        fill_text(f"{{{{ {placeholder.path} }}}}", values, preset=preset)
+
+
+def _rendered(
+    preset_id: str, preset: Preset, account: Account, target: Target, values: dict[str, Any]
+) -> PresetCall:
+    problems: list[Problem] = []
+    request, words = _NOTHING, ["", ""]
+    try:
+        if preset.request is not None:
+            request = fill_request(preset.request, values, preset=preset)
+    except PresetRefused as problem:
+        problems.extend(problem.problems)
+    for number, template in enumerate(
+        (preset.change.target, preset.change.effect) if preset.change else ()
+    ):
+        try:
+            words[number] = fill_text(template, values, preset=preset)
+        except PresetRefused as problem:
+            problems.extend(one for one in problem.problems if one not in problems)
+    if problems:
+        raise PresetRefused(problems)
+    return PresetCall(
+        preset_id=preset_id,
+        credentials_id=account.credentials.pk,
+        credentials_name=account.credentials.name,
+        tenant=account.tenant,
+        vendor_inputs=account.inputs,
+        record=target,
+        request=request,
+        values=values,
+        target=words[0],
+        effect=words[1],
+        warnings=tuple(warnings_about(preset, values["inputs"])),
+    )
+
+
+# Whom such a call spares (M-15, F-27).
+
+
+def check_protected(
+    preset: Preset, account: Account, call: PresetCall, *, client: VendorClient | None
+) -> None:
+    """Refuse to take access from whom nothing removes. Raises PresetRefused, VendorError.
+
+    One call to a vendor that says whose the credentials are, none without a client. Five queries.
+    """
+    owner = client.owner_id() if client is not None else None
+    ids, emails, going = _stands_for(preset, account, call)
+    reason = account.shield(owner=owner).why(external_ids=ids, emails=emails)
+    application = account.application()
+    if not reason and application is not None:
+        for load in account.vendor.loads.values():
+            if last_administrators(load.roles, application.pk, going):
+                reason = LAST_ADMINISTRATOR
+    if reason:
+        raise PresetRefused(
+            [Problem("record", f"{preset.label} was not sent for {call.record.label}. {reason}")]
+        )
+
+
+def _stands_for(
+    preset: Preset, account: Account, call: PresetCall
+) -> tuple[set[str], set[str], Collection[int]]:
+    """Ids at the vendor, e-mail keys, and our SaaS users that the call could mean. Two queries.
+
+    Whatever is put into the request counts, so that an input that names somebody else is seen.
+    """
+    placed = {as_text(value).strip() for value in placed_values(preset, call.values)}
+    looked_up = call.values.get("looked_up", {})
+    ids = placed | {as_text(value) for found in looked_up.values() for value in found.values()}
+    ids -= {"", LOOKED_UP}
+    emails = {key for text in ids if "@" in text and (key := email_key(text))}
+    meant = Q(external_id__in=ids) | Q(email_key__in=emails)
+    if call.record.saas_user_id:
+        meant |= Q(pk=call.record.saas_user_id)
+    people = set(Person.objects.filter(email_key__in=emails).values_list("pk", flat=True))
+    if call.record.person_id:
+        people.add(call.record.person_id)
+    meant |= Q(person__in=people)
+    users = SaaSUser.objects.filter(
+        meant, application__vendor=account.vendor.key, application__tenant=account.tenant
+    ).values_list("pk", "external_id", "email_key", "person")
+    going = set()
+    for pk, external_id, key, person in users:
+        going.add(pk)
+        ids.add(external_id)
+        emails |= {key} if key else set()
+        people |= {person} if person else set()
+    known = Person.objects.filter(pk__in=people).values_list("email_key", flat=True)
+    return ids, emails | {key for key in known if key}, going
