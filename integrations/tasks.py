@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import Error
 
 from integrations.broker import TASK
+from integrations.operations.advance import give_back_own_operations
 from integrations.presence import Presence
 from integrations.sync.lease import give_back_own_runs
 from integrations.worker import Worker
@@ -57,6 +58,7 @@ class WorkerProcess:
         """Threads stuck in a call cannot be ended; the raised fence keeps them from writing."""
         try:
             back = give_back_own_runs()
+            give_back_own_operations()
             logger.warning("The time to end is over: %s runs go back into the queue.", back)
             if self.presence is not None:
                 self.presence.stop()
@@ -79,6 +81,7 @@ def do_work() -> None:
 def _begin(**_signal: Any) -> None:
     # A process that had this name before, in a container that was killed, holds nothing any more.
     give_back_own_runs()
+    give_back_own_operations()
 
 
 @worker_ready.connect

@@ -26,6 +26,12 @@ from integrations.models import WorkingProcess
 from integrations.notices import queue_expiry_notices
 from integrations.oauth.keeping import waiting_refreshes
 from integrations.oauth.telling import queue_idle_notices
+from integrations.operations.advance import (
+    ask_about_local,
+    note_lost_senders,
+    refuse_overdue,
+    waiting_operations,
+)
 from integrations.outbox import note_lost_claims, waiting_mails
 from integrations.presence import (
     EVERY_SECONDS,
@@ -59,6 +65,10 @@ def _free(_now: datetime) -> None:
     free_lost_runs()  # by the clock of the database
 
 
+def _free_operations(_now: datetime) -> None:
+    note_lost_senders()  # by the clock of the database
+
+
 def _take_up_approved(_now: datetime) -> None:
     queue_all_approved()
 
@@ -75,6 +85,9 @@ def waiting_runs(_now: datetime) -> tuple[int, datetime | None]:
 # What becomes due, in the order in which it is looked at; each commits by itself.
 STEPS: tuple[Step, ...] = (
     _free,
+    _free_operations,
+    refuse_overdue,
+    ask_about_local,
     _take_up_approved,
     make_due_runs,
     _forget,
@@ -84,7 +97,12 @@ STEPS: tuple[Step, ...] = (
     drop_old_plans,
 )
 # What a worker would do: how many pieces, and since when the oldest waits.
-SOURCES: tuple[Source, ...] = (waiting_runs, waiting_mails, waiting_refreshes)
+SOURCES: tuple[Source, ...] = (
+    waiting_runs,
+    waiting_operations,
+    waiting_mails,
+    waiting_refreshes,
+)
 
 
 @dataclass(frozen=True)

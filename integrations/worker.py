@@ -21,6 +21,7 @@ from integrations.holding import for_workers
 from integrations.models import StagedRecord, SyncRun
 from integrations.notices import note_end
 from integrations.oauth.keeping import refresh_one
+from integrations.operations.advance import advance_one, give_back_own_operations
 from integrations.outbox import send_one
 from integrations.sync import execute
 from integrations.sync.lease import due_runs, give_back_own_runs, lost_runs, process_name
@@ -144,9 +145,24 @@ class Worker:
             if run_id is not None:
                 run = self._do(run_id)
                 ended += [run] if run is not None else []
-            elif not any(do_one(timezone.now()) for do_one in AFTER_RUNS):
+            elif not self._do_piece():
                 break
         return ended
+
+    def _do_piece(self) -> bool:
+        """Do one piece that is no run; False when there is none."""
+        return self._advance() or any(do_one(timezone.now()) for do_one in AFTER_RUNS)
+
+    def _advance(self) -> bool:
+        """Take the steps of one vendor call; of all pieces only it may be broken off."""
+        try:
+            with self._stoppable():
+                return advance_one(timezone.now())
+        except _StopNow:
+            # What may have been sent is unknown now, and looked up by whoever works next.
+            back = give_back_own_operations()
+            logger.warning("Handed back %s calls: this process is to end.", back)
+            return False
 
     def _do(self, run_id: int) -> SyncRun | None:
         """Do one run; None when another process has it. Its mistakes never leave this method."""
