@@ -15,7 +15,7 @@ import orjson
 from integrations import templates
 from integrations.errors import TransformFailed
 from integrations.manifest_load import Load, SourceField
-from integrations.paths import MISSING, compile_path
+from integrations.paths import MISSING, compile_path, parse_path, walk
 from integrations.roles import compile_roles
 from integrations.transforms import get_transform
 from integrations.values import (
@@ -381,9 +381,25 @@ class Mapper:
 _TEXTS = {"text": 1000, "long_text": _LONGEST_LONG_TEXT, "department": 200}
 
 
+def _path_reader(text: str) -> Read:
+    """The look-up of a path; None where an object on its way is null: there is none then."""
+    path, steps = compile_path(text), parse_path(text)
+    if len(steps) == 1:
+        return path
+    ways = [steps[:count] for count in range(1, len(steps))]
+
+    def read(record: Any) -> Any:
+        value = path(record)
+        if value is MISSING and any(walk(record, way) is None for way in ways):
+            return None
+        return value
+
+    return read
+
+
 def field_reader(field: SourceField) -> Read:
     """The look-up of a field, with the manifest's own words for the vendor's values."""
-    path = compile_path(field.path or "")
+    path = _path_reader(field.path or "")
     if field.yes_if or field.no_if:
         yes = {_word(one) for one in field.yes_if}
         no = {_word(one) for one in field.no_if}
