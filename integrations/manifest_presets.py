@@ -17,6 +17,7 @@ from integrations.manifest_parts import (
     Inferred,
     Key,
     Path,
+    Paths,
     Request,
     Strict,
     TemplateText,
@@ -168,13 +169,15 @@ class Batch(Strict):
 
 
 class PresetAnswer(Strict):
-    """What a good answer holds. `values` are offered as mappings, by the name of the target."""
+    """What a good answer holds. `values` are offered as mappings, by the name of the target.
 
-    values: dict[Key, Path] = {}
+    With `only_flags`, of a listing only records count of which one of these is true (BW-29).
+    """
+
+    values: dict[Key, Paths] = {}
     meanings: tuple[Meaning, ...] = ()
     may_be_empty: bool = False
     is_list: bool = False
-    # Of a listing: only records of which one of these flags is true (BW-29).
     records: Path | None = None
     only_flags: tuple[Path, ...] = ()
 

@@ -40,9 +40,18 @@ def for_conditions(answer: Any) -> dict[str, Any]:
     return {**inside, "response": answer}
 
 
-def named_values(paths: Mapping[str, str], answer: Any, *, record: Any = MISSING) -> dict[str, Any]:
-    """The values at several paths by their names, masked; those that lead nowhere are left out."""
-    found = {name: at(answer, path, record=record) for name, path in paths.items()}
+def named_values(
+    paths: Mapping[str, str | tuple[str, ...]], answer: Any, *, record: Any = MISSING
+) -> dict[str, Any]:
+    """The values at several paths by their names, masked; those that lead nowhere are left out.
+
+    Of several paths for one name, the first that leads somewhere counts.
+    """
+    found = {}
+    for name, given in paths.items():
+        choices = (given,) if isinstance(given, str) else given
+        values = (at(answer, path, record=record) for path in choices)
+        found[name] = next((value for value in values if value is not MISSING), MISSING)
     return {name: masked(value) for name, value in found.items() if value is not MISSING}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -89,30 +89,26 @@ def judge_batch(
 
 
 def _of_error(vendor: Vendor, preset: Preset, error: VendorError) -> Outcome:
-    status = error.status
-    meaning = _meaning(preset, status, {}, error.body)
-    if meaning is not None and status is not None and not _is_open(error):
-        return _by_meaning(preset, meaning, status, error.body, error.message)
-    kind = _kind_of(error)
-    gone = (
-        kind == Kind.REFUSED
-        and preset.change is not None
-        and status in preset.change.gone
-        and error.code != "html"
-    )
-    note = mask(error.message)
-    if status == _FORBIDDEN and preset.needs:
-        note = f"{note} {preset.label} needs {preset.needs}."
-    if kind == Kind.UNKNOWN:
-        note = f"Nobody knows whether {vendor.label} did it. {note}"
-    return Outcome(
-        kind,
-        "gone" if gone else error.code,
-        note,
-        status,
-        gone=gone,
-        retry_after=error.retry_after,
-    )
+    status, kind = error.status, _kind_of(error)
+    meaning = None if _is_open(error) else _meaning(preset, status, {}, error.body)
+    if kind == Kind.REFUSED and meaning is not None and status is not None:
+        told = _by_meaning(preset, meaning, status, error.body, error)
+    else:
+        needs = _needs(preset, status)
+        told = Outcome(kind, error.code, mask(f"{error.message}{needs}"), status)
+    if told.kind == Kind.UNKNOWN:
+        return replace(told, note=f"Nobody knows whether {vendor.label} did it. {told.note}")
+    gone = bool(told.kind == Kind.REFUSED and preset.change and status in preset.change.gone)
+    if gone and error.code != "html":
+        return replace(told, code="gone", gone=True)
+    return replace(told, retry_after=error.retry_after)
+
+
+def _needs(preset: Preset, status: int | None) -> str:
+    """What the credentials need, for a vendor that forbids (BW-25, AH-44)."""
+    if status != _FORBIDDEN or not preset.needs:
+        return ""
+    return f" {preset.label} needs {preset.needs}."
 
 
 def _is_open(error: VendorError) -> bool:
@@ -141,7 +137,7 @@ def _of_answer(
 ) -> Outcome:
     meaning = _meaning(preset, answer.status, answer.headers, answer.json)
     if meaning is not None:
-        return _by_meaning(preset, meaning, answer.status, answer.json, "")
+        return _by_meaning(preset, meaning, answer.status, answer.json, None)
     if preset.batch is not None:
         return _of_item(vendor, preset, preset.batch, answer, items)
     if answer.json is None and answer.status != _NO_CONTENT and not preset.answer.may_be_empty:
@@ -181,20 +177,24 @@ def _meaning(
 
 
 def _by_meaning(
-    preset: Preset, meaning: Meaning, status: int, body: Any, otherwise: str
+    preset: Preset, meaning: Meaning, status: int, body: Any, error: VendorError | None
 ) -> Outcome:
+    """What a status or an answer means by the preset's own words, with those of the vendor."""
+    exists = meaning.means == "exists"
     why = _words(at(body, meaning.why)) if meaning.why else ""
-    if meaning.means == "exists":
-        said = "There is one already; nothing was made."
-    else:
-        said = "" if why or meaning.hint else otherwise or "The vendor refused the call."
-    if why:
-        why = f'It says: "{why}".'
-    needs = f"{preset.label} needs {preset.needs}." if status == _FORBIDDEN and preset.needs else ""
-    note = " ".join(part for part in (said, why, meaning.hint, needs) if part)
-    kind = Kind.EXISTS if meaning.means == "exists" else Kind.REFUSED
-    values = named_values(preset.answer.values, body) if status < _REDIRECT else {}
-    return Outcome(kind, str(kind), mask(note), status, values=values)
+    said = "There is one already; nothing was made." if exists else ""
+    if not exists and not (why or meaning.hint):
+        said = error.message if error else "The vendor refused the call."
+    quoted = f'It says: "{why}".' if why else ""
+    note = " ".join(part for part in (said, quoted, meaning.hint) if part)
+    kind = Kind.EXISTS if exists else Kind.REFUSED
+    return Outcome(
+        kind,
+        error.code if error and not exists else str(kind),
+        mask(f"{note}{_needs(preset, status)}"),
+        status,
+        values={} if error else named_values(preset.answer.values, body),
+    )
 
 
 def _of_item(

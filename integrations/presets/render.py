@@ -161,7 +161,7 @@ class _Filling:
             return None
         self._filled = False
         body = self._tree(request.body)
-        asks = any(True for _ in tree_placeholders(request.body))
+        asks = any(one.steps[0] == "inputs" for one in tree_placeholders(request.body))
         if asks and not self._filled and request.method in _SETS and not self.problems:
             names = ", ".join(self._inputs)
             self.problems.append(
@@ -196,7 +196,7 @@ class _Filling:
                 self._refuse(one)
         if holes and len(blank) == len(holes):
             return _OUT
-        self._filled = self._filled or bool(holes)
+        self._filled = self._filled or any(one.steps[0] == "inputs" for one in holes)
         try:
             return templates.render(template, self._values, absent="blank")
         except TemplateError as problem:
