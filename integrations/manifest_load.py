@@ -201,23 +201,28 @@ class Suggestion(Strict):
 
 
 class More(Strict):
-    """What else belongs to a record: another call, whose value at `at` becomes the field `into`."""
+    """What else belongs to a record: another call, whose value at `at` becomes the field `into`.
+
+    With one of the statuses in `none` the vendor has nothing of the kind, and the field is absent.
+    """
 
     request: Request
     at: Path
     into: str
+    none: tuple[int, ...] = ()
 
 
 class Lookup(Strict):
     """How records are asked for by id (M-11); `gone` are the statuses that say that one is gone.
 
-    With `batch`, so many ids go into one call as `{{ ids }}`, and `records` is the list of those
-    that there are; who is not in it is gone. Without, one id goes in as `{{ id }}`.
+    With `batch`, so many ids go into one call as `{{ ids }}`, that of a record which is there among
+    them, and `records` is the list of those that there are; who is not in it is gone. Without, one
+    id goes in as `{{ id }}`.
     """
 
     request: Request
     record: Paths = ()
-    batch: int | None = Field(default=None, ge=1)
+    batch: int | None = Field(default=None, ge=2)
     records: Path | None = None
     id: Path
     gone: tuple[int, ...] = (404,)

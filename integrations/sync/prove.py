@@ -1,13 +1,14 @@
-"""Proof that a record is gone: the vendor's look-up of that very record (M-11)."""
+"""Looking records up by id: proof that one is gone (M-11), and what it is now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from integrations.answers import Answer
 from integrations.client import VendorClient
 from integrations.errors import AskPerson, VendorError
 from integrations.manifest_load import Load
@@ -50,7 +51,7 @@ class Missing:
 
 
 class Prover:
-    """Asks a vendor for single records. Every bad ending is a VendorError, never a proof."""
+    """Asks a vendor for records by id. Every bad ending is a VendorError, never a proof."""
 
     def __init__(self, client: VendorClient, load: Load, *, control: str | None) -> None:
         """`control` is the id of a record that the listing holds."""
@@ -64,48 +65,110 @@ class Prover:
     def prove(self, absent: Mapping[str, Missing], *, today: date) -> dict[str, Proof]:
         """Judge absent records by their ids. One call each, one more for the control record.
 
+        Where the vendor takes several ids, one call for each batch, with the control record in it.
         Raises VendorError when the control record is not found by the same call, before or after
         a call that failed, and when more than a few calls fail: then nothing is proven.
         """
         if self._load.lookup is None:
             return {key: Proof(_by_days(one, today)) for key, one in absent.items()}
-        self._check_control()
-        verdicts = {key: self._try(key) for key in absent}
-        return {key: self._with_deletions(key, proof, absent) for key, proof in verdicts.items()}
+        proofs = self.look_up(absent)
+        return {key: self._with_deletions(key, proof, absent) for key, proof in proofs.items()}
 
     def look_up(self, external_ids: Iterable[str]) -> dict[str, Proof]:
-        """Ask for records as they are now; nothing where the vendor has no look-up."""
-        if self._load.lookup is None:
+        """Ask for records as they are now; nothing where the vendor has no look-up. As `prove`."""
+        lookup = self._load.lookup
+        if lookup is None:
             return {}
-        self._check_control()
-        return {key: self._try(key) for key in external_ids}
+        if not lookup.batch:
+            self._check_control()
+            return {key: self._try(key) for key in external_ids}
+        ids, size = list(dict.fromkeys(external_ids)), lookup.batch - 1
+        proofs: dict[str, Proof] = {}
+        for start in range(0, len(ids), size):
+            proofs |= self._try_batch(ids[start : start + size])
+        return proofs
+
+    def read(self, external_ids: Iterable[str]) -> dict[str, Proof]:
+        """As `look_up`, with all that belongs to a record: one call for each `more` of each."""
+        return {
+            key: replace(proof, record=self._with_more(key, proof.record))
+            if proof.verdict == Verdict.THERE
+            else proof
+            for key, proof in self.look_up(external_ids).items()
+        }
 
     def _check_control(self) -> None:
         """A call that finds nothing at all proves nothing."""
-        label = self._client.vendor.label
+        control = self._control_id()
+        lookup = self._load.lookup
+        if lookup is not None and lookup.batch:
+            self._look_up_batch([])
+        elif self._look_up(control).verdict != Verdict.THERE:
+            raise self._control_lost(control)
+
+    def _control_id(self) -> str:
         if self._control is None:
             raise AskPerson(
                 "no_control",
-                f"{label} lists nobody by whom its look-up could be checked, so nothing is taken "
-                "as gone.",
+                f"{self._client.vendor.label} lists nobody by whom its look-up could be checked, "
+                "so nothing is taken as gone.",
             )
-        if self._look_up(self._control).verdict != Verdict.THERE:
-            raise AskPerson(
-                "control_not_found",
-                f"{label} does not find the record {self._control} either, which it lists. So its "
-                "look-up proves nothing; check what the key may see.",
-            )
+        return self._control
+
+    def _control_lost(self, control: str) -> AskPerson:
+        return AskPerson(
+            "control_not_found",
+            f"{self._client.vendor.label} does not find the record {control} either, which it "
+            "lists. So its look-up proves nothing; check what the key may see.",
+        )
 
     def _try(self, external_id: str) -> Proof:
         """Look a record up; one that only this record's look-up breaks saves no other (S-25)."""
         try:
             return self._look_up(external_id)
         except VendorError as problem:
-            self._unknown += 1
-            if self._unknown > _MOST_UNKNOWN or problem.retry_after is not None:
+            return self._unknown_after(problem)
+
+    def _unknown_after(self, problem: VendorError) -> Proof:
+        """What a failed call shows while the control record is found. Raises VendorError."""
+        self._unknown += 1
+        if self._unknown > _MOST_UNKNOWN or problem.retry_after is not None:
+            raise problem
+        self._check_control()
+        return Proof(Verdict.UNKNOWN, problem=problem.message)
+
+    def _try_batch(self, external_ids: list[str]) -> dict[str, Proof]:
+        """Look records up together; where that fails, in halves, until it is known for whom."""
+        try:
+            return self._look_up_batch(external_ids)
+        except VendorError as problem:
+            if problem.retry_after is not None or problem.code == "control_not_found":
                 raise
+            if len(external_ids) == 1:
+                return {external_ids[0]: self._unknown_after(problem)}
             self._check_control()
-            return Proof(Verdict.UNKNOWN, problem=problem.message)
+        half = len(external_ids) // 2
+        return self._try_batch(external_ids[:half]) | self._try_batch(external_ids[half:])
+
+    def _look_up_batch(self, external_ids: list[str]) -> dict[str, Proof]:
+        """One call for these records and the control record. Raises VendorError."""
+        lookup, control = self._load.lookup, self._control_id()
+        assert lookup is not None and lookup.records  # noqa: S101, PT018 - the callers know
+        asked = list(dict.fromkeys([*external_ids, control]))
+        answer = self._client.perform(lookup.request, {"ids": asked})
+        records = compile_path(lookup.records)(answer.json)
+        read_id = compile_path(lookup.id)
+        found = {str(read_id(one)): one for one in records} if isinstance(records, list) else None
+        if found is None or not found.keys() <= set(asked):
+            raise self._contradiction(
+                f"was asked for {len(asked)} records and answered with others or none", answer
+            )
+        if control not in found:
+            raise self._control_lost(control)
+        return {
+            key: Proof(Verdict.THERE, found[key]) if key in found else Proof(Verdict.GONE)
+            for key in external_ids
+        }
 
     def _look_up(self, external_id: str) -> Proof:
         lookup = self._load.lookup
@@ -119,13 +182,37 @@ class Prover:
         record = first_of(answer.json, lookup.record) if lookup.record else answer.json
         found = compile_path(lookup.id)(record)
         if found is MISSING or str(found) != external_id:
-            raise AskPerson(
-                "contradiction",
-                f"{self._client.vendor.label} was asked for the record {external_id} and answered "
-                f"with another one or none (status {answer.status}, {answer.size} bytes).",
-                status=answer.status,
+            raise self._contradiction(
+                f"was asked for the record {external_id} and answered with another one or none",
+                answer,
             )
         return Proof(Verdict.THERE, record)
+
+    def _with_more(self, external_id: str, record: Any) -> Any:
+        """The record with what the vendor says of it in other calls. Raises VendorError."""
+        lookup = self._load.lookup
+        for more in lookup.more if lookup is not None else ():
+            try:
+                answer = self._client.perform(more.request, {"id": external_id})
+            except VendorError as problem:
+                if problem.status in more.none and problem.code == "not_found":
+                    continue
+                raise
+            value = compile_path(more.at)(answer.json)
+            if value is MISSING:
+                raise self._contradiction(
+                    f'was asked for more of the record {external_id} and gave no "{more.at}"',
+                    answer,
+                )
+            record = {**record, more.into: value}
+        return record
+
+    def _contradiction(self, what: str, answer: Answer) -> AskPerson:
+        return AskPerson(
+            "contradiction",
+            f"{self._client.vendor.label} {what} (status {answer.status}, {answer.size} bytes).",
+            status=answer.status,
+        )
 
     def _with_deletions(self, key: str, proof: Proof, absent: Mapping[str, Missing]) -> Proof:
         """Where the vendor lists its deletions, it has to name the record there too."""
@@ -142,11 +229,8 @@ class Prover:
         answer = self._client.perform(deletions.request, {"since": since.isoformat()})
         named = compile_path(deletions.ids)(answer.json)
         if named is MISSING or not isinstance(named, Mapping | list):
-            raise AskPerson(
-                "contradiction",
-                f"{self._client.vendor.label} answered the question for its deletions with "
-                f"something else (status {answer.status}, {answer.size} bytes).",
-                status=answer.status,
+            raise self._contradiction(
+                "answered the question for its deletions with something else", answer
             )
         return {str(one) for one in named}
 

@@ -219,8 +219,7 @@ def _sort_out(work: Work, batch: Sequence[Row], proofs: Mapping[str, Proof]) -> 
 def _says_active(work: Work, proof: Proof) -> bool:
     """Whether a record that is looked up has one of the words for "active"."""
     status = work.load.status
-    path = work.load.fields[status.field].path if status else None
-    if status is None or path is None or proof.record is None:
+    if status is None or proof.record is None:
         return False
     word = field_reader(work.load.fields[status.field])(proof.record)
     return as_text(word).casefold() in {as_text(one).casefold() for one in status.active}
