@@ -6,7 +6,7 @@ fact is, and where it was read, is in the vendor folder's README.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -60,6 +60,9 @@ class Vendor(VendorSide):
         "conflict_status": 400,  # or 409
         "domains": ["acme.example", "example.com"],  # of e-mails; an empty list for all
         "custom_fields": ["employee_status", "contact_number"],
+    }
+    samples: ClassVar[Mapping[str, Request]] = {
+        "users": Request(method="GET", path=f"{base_path}/users/")
     }
     page_parameter: ClassVar[str | None] = "page"
 

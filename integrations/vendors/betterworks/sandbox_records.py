@@ -72,7 +72,7 @@ class User:
 
     def kept(self) -> dict[str, Any]:
         """The user as JSON types; by hand, because `asdict` copies ten times slower."""
-        return {name: getattr(self, name) for name in USER_VALUES}
+        return {**{name: getattr(self, name) for name in USER_VALUES}, "flags": list(self.flags)}
 
     @classmethod
     def from_kept(cls, kept: dict[str, Any]) -> User:

@@ -75,9 +75,13 @@ def checked_user(
             values.setdefault("custom_fields", {})[name] = value
             continue
         try:
-            values[name] = _checked(name, value, custom, domains)
+            checked = _checked(name, value, custom, domains)
         except InvalidValue as problem:
             problems[name] = str(problem)
+            continue
+        if name == "custom_fields":
+            checked = {**values.get(name, {}), **checked}
+        values[name] = checked
     if problems:
         raise field_errors(problems)
     return values
