@@ -11,6 +11,7 @@ from integrations.auth import Access
 from integrations.client import VendorClient
 from integrations.errors import InputInvalid, PresetRefused, Problem
 from integrations.models import Credentials, Integration
+from integrations.presets.call import PresetCall
 from integrations.registry import Vendor, get_vendor
 from integrations.services import access_for, effective_inputs
 from integrations.sync.protect import Shield, shield_of
@@ -89,6 +90,12 @@ def account_of(credentials: Credentials, given: Mapping[str, str]) -> Account:
     if tenant is None and vendor.manifest.tenant.word:
         tenant = credentials.tenant or vendor.manifest.tenant.word
     return Account(credentials, vendor, inputs, tenant or (tenants[0] if tenants else ""))
+
+
+def account_for_call(credentials: Credentials, call: PresetCall) -> Account:
+    """The account that a call was prepared for. No query."""
+    vendor = get_vendor(credentials.vendor).corrected(credentials.overrides)
+    return Account(credentials, vendor, call.vendor_inputs, call.tenant)
 
 
 def check_may_use(credentials: Credentials, user: User | None) -> None:

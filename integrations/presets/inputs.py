@@ -61,6 +61,14 @@ def warnings_about(preset: Preset, inputs: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def takes_access(preset: Preset, inputs: Mapping[str, Any]) -> bool:
+    """Whether the call may take somebody's access away: by its kind, or by a switch set so."""
+    if preset.change is None:
+        return False
+    by_kind = preset.change.takes_access or preset.change.destructive
+    return by_kind or bool(warnings_about(preset, inputs))
+
+
 def read_input(one: PresetInput, raw: Any) -> Any:
     """The value of one input as it is sent; None when there is nothing."""
     if isinstance(raw, list | tuple) and not one.type.endswith(("choices", "list")):

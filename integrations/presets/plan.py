@@ -17,7 +17,7 @@ from integrations.manifest_presets import Preset
 from integrations.models import Credentials
 from integrations.presets.account import Account, account_of, check_may_use
 from integrations.presets.call import PresetCall, Rendered, Target
-from integrations.presets.inputs import check_inputs, warnings_about
+from integrations.presets.inputs import check_inputs, takes_access, warnings_about
 from integrations.presets.look_up import find
 from integrations.presets.records import find_record
 from integrations.presets.render import LOOKED_UP, fill_request, fill_text, placed_values
@@ -80,7 +80,7 @@ def prepare_for(
     if preset.batch is not None:
         values["items"] = [fill_text(preset.batch.item, values, preset=preset)]
     call = _rendered(preset_id, preset, account, target, values)
-    if preset.change and (preset.change.takes_access or preset.change.destructive):
+    if takes_access(preset, values["inputs"]):
         check_protected(preset, account, call, client=client)
     return call
 

@@ -1,0 +1,85 @@
+"""Calling a preset for one record, whatever kind it is: what commands and pages call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from integrations.guard import Room
+from integrations.manifest_presets import Preset
+from integrations.models import Credentials, Operation
+from integrations.operations.guarding import room_for_call
+from integrations.operations.perform import perform
+from integrations.presets.account import Account, account_for_call
+from integrations.presets.call import PresetCall
+from integrations.presets.inputs import takes_access
+from integrations.presets.plan import prepare
+from integrations.presets.read import Reading, read
+from integrations.presets.render import shown
+
+
+@dataclass(frozen=True)
+class Called:
+    """What became of one call: a row of the journal, or what was read; or why it is held."""
+
+    call: PresetCall
+    preset: Preset
+    operation: Operation | None = None
+    reading: Reading | None = None
+    held: str = ""
+
+
+def plan_call(
+    preset_id: str,
+    credentials: Credentials,
+    record: str,
+    given: Mapping[str, Any],
+    *,
+    user: User | None = None,
+) -> tuple[PresetCall, Preset, dict[str, Any] | None]:
+    """What would be sent, masked, without sending anything (GT-20); None where roles are read.
+
+    Raises PresetRefused and what `prepare` raises. Some fifteen queries.
+    """
+    call = prepare(preset_id, credentials, record, given, user=user, plan=True)
+    account = account_for_call(credentials, call)
+    preset = account.vendor.preset(preset_id.partition(".")[2])
+    request = shown(call.request, base_url=account.base_url) if preset.request else None
+    return call, preset, request
+
+
+def call_now(
+    preset_id: str,
+    credentials: Credentials,
+    record: str,
+    given: Mapping[str, Any],
+    *,
+    key: str,
+    started_by: str,
+    user: User | None = None,
+) -> Called:
+    """Call a preset for one record and wait for its end, or until a worker has to carry it on.
+
+    What takes access away counts as a selection by hand: over the limit of 24 hours nothing is
+    sent (M-15). The same `key` never brings about a second effect. Not in a transaction.
+    Raises PresetRefused and what `prepare` raises.
+    """
+    call = prepare(preset_id, credentials, record, given, user=user)
+    account = account_for_call(credentials, call)
+    preset = account.vendor.preset(preset_id.partition(".")[2])
+    if preset.change is None:
+        with account.open() as client:
+            return Called(call, preset, reading=read(call, preset, client))
+    guarded = takes_access(preset, call.values["inputs"])
+    if guarded and (held := _why_held(account)):
+        return Called(call, preset, held=held)
+    operation = perform(call, key=key, started_by=started_by, guarded=guarded)
+    return Called(call, preset, operation=operation)
+
+
+def _why_held(account: Account) -> str:
+    room: Room = room_for_call(account.vendor.key, account.tenant)
+    return "" if room.allows(1) else room.in_words(1)
