@@ -1,4 +1,4 @@
-"""What pages ask about SaaS users and their roles, without writing."""
+"""What pages and syncs ask about SaaS users and their roles, without writing."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ def current_roles(ids: Iterable[int]) -> dict[int, RoleSummary]:
     ):
         found.setdefault(user, []).append(f"{role} ({scope})" if scope else role)
     return {user: RoleSummary(tuple(roles)) for user, roles in found.items()}
+
+
+def roles_held(ids: Iterable[int]) -> dict[int, list[dict[str, str]]]:
+    """The roles of accounts by account id, as plans and events show them. One query.
+
+    Each is {"role", "scope_id", "scope"}, the primary one first.
+    """
+    rows = SaaSUserRole.objects.filter(saas_user__among=ids, valid_to__isnull=True)
+    held: dict[int, list[dict[str, str]]] = {}
+    for user, role, scope_id, scope in rows.order_by("rank", "id").values_list(
+        "saas_user_id", "role", "scope_id", "scope"
+    ):
+        held.setdefault(user, []).append({"role": role, "scope_id": scope_id, "scope": scope})
+    return held
 
 
 def role_names(most: int) -> list[str]:

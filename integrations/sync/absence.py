@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,8 @@ from integrations.sync.plan import COLUMNS
 from integrations.sync.work import Work
 from people.bulk import insert_rows
 from people.models import Person
-from saas.models import SaaSUser, SaaSUserRole
+from saas.models import SaaSUser
+from saas.queries import roles_held
 
 _ABSENT = """
     SELECT l.id, l.external_id, p.id, p.email, p.status, u.id, u.email, u.status
@@ -63,7 +64,8 @@ def plan_removals(work: Work) -> None:
             listed = {row[0] for row in cursor.fetchall()}
     if not absent:
         return
-    roles = _roles_now([one[5] for one in absent if one[7] == SaaSUser.Status.ACTIVE])
+    active = [one[5] for one in absent if one[7] == SaaSUser.Status.ACTIVE]
+    roles = roles_held(active) if active else {}  # what the removals would end (M-29)
     rows = [row for one in absent for row in _rows(work, one, listed, roles)]
     with transaction.atomic():
         work.show("plan", len(rows), None)
@@ -74,18 +76,6 @@ def plan_removals(work: Work) -> None:
                 link__among=[one[0] for one in absent],
                 missing_on=None,
             ).update(missing_on=timezone.localdate(work.now))
-
-
-def _roles_now(users: Sequence[int]) -> dict[int, list[dict[str, str]]]:
-    """Roles that the removal would end (M-29). One query, none without users."""
-    held: dict[int, list[dict[str, str]]] = {}
-    if users:
-        rows = SaaSUserRole.objects.filter(saas_user__among=users, valid_to=None)
-        for user, role, scope_id, scope in rows.order_by("saas_user", "rank", "pk").values_list(
-            "saas_user", "role", "scope_id", "scope"
-        ):
-            held.setdefault(user, []).append({"role": role, "scope_id": scope_id, "scope": scope})
-    return held
 
 
 def _rows(

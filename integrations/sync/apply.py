@@ -14,8 +14,9 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from integrations.models import LinkState, PlannedChange, RecordLink
+from integrations.sync.links import Link, links_by_external_id
+from integrations.sync.manager_references import find_managers
 from integrations.sync.plan import count_row
-from integrations.sync.records import Link, find_managers, links_by_external_id
 from integrations.sync.side_by_side import do_batches
 from integrations.sync.stuck import find_stuck
 from integrations.sync.work import BATCH, Issue, Work, write_issues

@@ -9,9 +9,10 @@ import orjson
 from django.db import transaction
 
 from integrations.models import PlannedChange, StagedRecord
+from integrations.sync.links import links_by_external_id
+from integrations.sync.manager_references import find_managers, manager_unknown
 from integrations.sync.plan import count_row
-from integrations.sync.records import find_managers, links_by_external_id
-from integrations.sync.work import BATCH, Issue, Work, write_issues
+from integrations.sync.work import BATCH, Work, write_issues
 from people.bulk import update_rows
 
 Action, State = PlannedChange.Action, PlannedChange.State
@@ -74,16 +75,11 @@ def _leave_out(work: Work, rows: Sequence[Mapping[str, Any]]) -> None:
     update_rows(PlannedChange, ["changes", "action", "manager_ref"], kept)
     PlannedChange.objects.filter(pk__among=gone).delete()
     work.look_again.update(row["external_id"] for row in rows)
-    write_issues(work, [_warning(row) for row in rows])
-
-
-def _warning(row: Mapping[str, Any]) -> Issue:
-    return Issue(
-        row["external_id"],
-        row["key"],
-        "manager_unknown",
-        f'The manager "{row["manager_ref"].partition(":")[2]}" has an issue of their own or was '
-        "left out; set as soon as a sync brings that person.",
-        field="manager",
-        warning=True,
+    because = "has an issue of their own or was left out; set as soon as a sync brings that person."
+    write_issues(
+        work,
+        [
+            manager_unknown(row["external_id"], row["key"], row["manager_ref"], because)
+            for row in rows
+        ],
     )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from django.db.models import Count, Q
 
 from integrations.models import RecordLink, StagedRecord
-from integrations.sync.records import Link, Records, Staged
+from integrations.sync.links import Link, own_links
+from integrations.sync.records import Records, Staged
 from integrations.sync.work import Work
 from people.models import Person
 from people.services import unique_key
 
-KINDS = ("linked", "matched", "nobody", "issue", "skip")
+Kind = Literal["linked", "matched", "nobody", "issue", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The verdict on one record: `kind` is one of KINDS; `reason` is a sentence for the plan."""
+    """The verdict on one record; `reason` is a sentence for the plan."""
 
-    kind: str
+    kind: Kind
     person_id: int | None = None
     reason: str = ""
     code: str = ""
@@ -39,7 +41,7 @@ _CLAIM_KEYS = ("email_key", "username_key", "employee_id")
 
 def find_claims(work: Work) -> Claims:
     """Find the keys that two or more unlinked records claim (M-3). Six queries."""
-    linked = RecordLink.objects.filter(vendor=work.vendor.key, tenant=work.tenant).filter(
+    linked = own_links(work).filter(
         Q(person__isnull=False) | Q(decision=RecordLink.Decision.ANOTHER_PERSON)
     )
     staged = StagedRecord.objects.filter(run=work.run.pk, outcome="mapped").exclude(
@@ -237,8 +239,7 @@ def _gives_up(key: str, standing: Link, one: Staged, records: Records, work: Wor
     field = work.fields.get(key)
     if field is None or not field.owned or key not in {"email", "username"}:
         return False
-    listed = records.listed[standing.external_id]
-    return getattr(listed, f"{key}_key") not in (None, getattr(one, f"{key}_key"))
+    return records.listed[standing.external_id].has_other(key, getattr(one, f"{key}_key"))
 
 
 def _claimed_by_listed(records: Records, person: int, standing: Link, word: str) -> Match:

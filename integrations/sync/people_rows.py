@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from integrations.sync.manager_references import manager_unknown
 from integrations.sync.records import Records, Staged
 from integrations.sync.work import Issue, Work
 from people.models import Person
@@ -131,10 +132,8 @@ def _with_manager(
 
 
 def _manager_warning(one: Staged, code: str, reference: str) -> Issue:
-    value = reference.partition(":")[2]
-    reason = (
-        "The record names itself as its manager; the manager is left as it is."
-        if code == "own_manager"
-        else f'The manager "{value}" is not known here; set as soon as a sync brings that person.'
-    )
+    if code == "manager_unknown":
+        because = "is not known here; set as soon as a sync brings that person."
+        return manager_unknown(one.external_id, one.key, reference, because)
+    reason = "The record names itself as its manager; the manager is left as it is."
     return Issue(one.external_id, one.key, code, reason, field="manager", warning=True)

@@ -10,15 +10,11 @@ import orjson
 from django.db import connection, transaction
 
 from integrations.models import PlannedChange, StagedRecord
+from integrations.sync.links import Link
 from integrations.sync.match import Claims, Match, find_claims, match
 from integrations.sync.people_rows import PersonPlan, for_known_person, for_new_person
-from integrations.sync.records import (
-    Link,
-    Records,
-    Staged,
-    read_active_twins,
-    read_batch,
-)
+from integrations.sync.read_records import read_active_twins, read_batch
+from integrations.sync.records import Records, Staged
 from integrations.sync.user_rows import for_known_user, for_new_user
 from integrations.sync.work import BATCH, Issue, Relying, Work, write_issues
 from people.bulk import commit_lazily, insert_rows, reserve_ids

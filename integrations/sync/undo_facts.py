@@ -13,7 +13,8 @@ from integrations.models import LinkState, RecordLink, SyncRun
 from integrations.sync.undo_rows import Effect, Scope, applied_rows
 from people.models import Event, Person
 from people.services import DATE_FIELDS, TEXT_FIELDS
-from saas.models import SaaSUser, SaaSUserRole
+from saas.models import SaaSUser
+from saas.queries import roles_held
 
 _PERSON_COLUMNS = (
     "id",
@@ -149,7 +150,7 @@ def read_facts(scope: Scope, effects: Sequence[Effect], *, lock: bool) -> Facts:
             if "person" in changes
         }
     else:
-        _read_roles(facts, ids)
+        facts.roles = roles_held(ids)
     return facts
 
 
@@ -215,11 +216,3 @@ def _read_links(scope: Scope, facts: Facts, ids: Sequence[int], *, of_people: bo
 
 def _decided_since(link: RecordLink, run: SyncRun) -> bool:
     return link.decided_at is not None and link.decided_at >= run.queued_at
-
-
-def _read_roles(facts: Facts, ids: Sequence[int]) -> None:
-    rows = SaaSUserRole.objects.filter(saas_user__among=ids, valid_to__isnull=True)
-    columns = ("saas_user_id", "role", "scope_id", "scope")
-    for user, role, scope_id, scope in rows.order_by("rank", "pk").values_list(*columns):
-        shown = {"role": role, "scope_id": scope_id, "scope": scope}
-        facts.roles.setdefault(user, []).append(shown)
