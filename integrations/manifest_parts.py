@@ -299,7 +299,7 @@ class Condition(Strict):
 
     Text is compared without case. With none of the three it holds for every value but nothing,
     false, the empty text and the empty list. Of several paths the first that leads somewhere is
-    looked at. `missing` is a path that leads nowhere, or to nothing.
+    looked at. `missing` is a path that leads nowhere, or to nothing; `is_null` holds for null only.
     """
 
     header: str | None = None
@@ -308,6 +308,7 @@ class Condition(Strict):
     equals: Any = None
     one_of: tuple[Any, ...] = ()
     contains: str | None = None
+    is_null: bool = False
 
 
 class ErrorRule(Strict):

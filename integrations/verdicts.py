@@ -176,7 +176,10 @@ def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
     if condition.header:
         found = headers.get(condition.header)
     elif condition.path:
-        found = first_of(body, condition.path) or None
+        found = first_of(body, condition.path)
+        if condition.is_null:
+            return found is None
+        found = found or None
     if found is None:
         return False
     text = as_text(found).casefold()
