@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.auth.models import User
 
+from integrations.errors import IntegrationsError
 from integrations.guard import Room
 from integrations.manifest_presets import Preset
 from integrations.models import Credentials, Operation
 from integrations.operations.guarding import room_for_call
 from integrations.operations.perform import perform
 from integrations.presets.account import Account, account_for_call
-from integrations.presets.call import PresetCall
+from integrations.presets.call import PresetCall, Rendered
 from integrations.presets.inputs import takes_access
 from integrations.presets.plan import prepare
-from integrations.presets.read import Reading, read
-from integrations.presets.render import shown
+from integrations.presets.read import Reading, external_id_of, read
+from integrations.presets.render import fill_request, shown
+from integrations.services import access_for
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,19 @@ def plan_call(
     *,
     user: User | None = None,
 ) -> tuple[PresetCall, Preset, dict[str, Any] | None]:
-    """What would be sent, masked, without sending anything (GT-20); None where roles are read.
+    """What would be sent, masked, without sending anything (GT-20).
 
     Raises PresetRefused and what `prepare` raises. Some fifteen queries.
     """
+    with suppress(IntegrationsError):
+        access_for(credentials)  # so that a secret that was typed as an input is masked
     call = prepare(preset_id, credentials, record, given, user=user, plan=True)
     account = account_for_call(credentials, call)
     preset = account.vendor.preset(preset_id.partition(".")[2])
-    request = shown(call.request, base_url=account.base_url) if preset.request else None
-    return call, preset, request
+    if takes_access(preset, call.values["inputs"]) and (held := _why_held(account)):
+        call = replace(call, warnings=(*call.warnings, f"It would be held: {held}"))
+    request = call.request if preset.request else _role_request(account, preset, call)
+    return call, preset, shown(request, base_url=account.base_url) if request else None
 
 
 def call_now(
@@ -78,6 +85,16 @@ def call_now(
         return Called(call, preset, held=held)
     operation = perform(call, key=key, started_by=started_by, guarded=guarded)
     return Called(call, preset, operation=operation)
+
+
+def _role_request(account: Account, preset: Preset, call: PresetCall) -> Rendered | None:
+    """The look-up with which roles are read, where there is one."""
+    load = account.vendor.load(preset.roles or "")
+    external_id = external_id_of(call, preset, load)
+    if load.lookup is None:
+        return None
+    values = {**account.inputs, "id": external_id, "ids": [external_id]}
+    return fill_request(load.lookup.request, values)
 
 
 def _why_held(account: Account) -> str:
