@@ -93,3 +93,12 @@ def bamboohr(sandbox: Sandbox) -> Caller:
 @pytest.fixture
 def aha(sandbox: Sandbox) -> Caller:
     return Caller(sandbox, "aha")
+
+
+@pytest.fixture
+def goto(sandbox: Sandbox) -> Caller:
+    from .goto_calls import GoTo
+
+    caller = GoTo(sandbox, "goto")
+    caller.change(**NO_LIMIT)
+    return caller
