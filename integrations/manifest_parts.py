@@ -299,7 +299,8 @@ class Condition(Strict):
 
     Text is compared without case. With none of the three it holds for every value but nothing,
     false, the empty text and the empty list. Of several paths the first that leads somewhere is
-    looked at. `missing` is a path that leads nowhere, or to nothing; `is_null` holds for null only.
+    looked at. `missing` is a path of which only the last step leads nowhere, or to nothing.
+    `is_null` holds for null only.
     """
 
     header: str | None = None

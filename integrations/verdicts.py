@@ -17,7 +17,7 @@ from integrations.errors import AskPerson, BrokenAnswer, TryLater, VendorError
 from integrations.filters import as_text
 from integrations.manifest import Manifest
 from integrations.manifest_parts import Condition, ErrorRule
-from integrations.paths import MISSING, compile_path, first_of
+from integrations.paths import MISSING, compile_path, first_of, parse_path, walk
 
 MAX_TRIES = 5
 LONGEST_WAIT = 900.0
@@ -172,7 +172,9 @@ def holds(condition: Condition, headers: Mapping[str, str], body: Any) -> bool:
     """Say whether a condition of a manifest holds for an answer."""
     found: Any = None
     if condition.missing:
-        return compile_path(condition.missing)(body) in (MISSING, None)
+        *before, _last = parse_path(condition.missing)
+        is_there = walk(body, tuple(before)) not in (MISSING, None)
+        return is_there and compile_path(condition.missing)(body) in (MISSING, None)
     if condition.header:
         found = headers.get(condition.header)
     elif condition.path:

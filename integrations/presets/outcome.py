@@ -135,20 +135,31 @@ def _kind_of(error: VendorError) -> Kind:
 def _of_answer(
     vendor: Vendor, preset: Preset, answer: Answer, items: Sequence[str] | None
 ) -> Outcome:
+    is_blank = answer.json is None and answer.status != _NO_CONTENT
+    if is_blank and not preset.answer.may_be_empty:
+        why = f"its answer is empty (status {answer.status})"
+        return _nobody_knows(vendor, "empty", why, answer.status)
     meaning = _meaning(preset, answer.status, answer.headers, answer.json)
     if meaning is not None:
         return _by_meaning(preset, meaning, answer.status, answer.json, None)
     if preset.batch is not None:
         return _of_item(vendor, preset, preset.batch, answer, items)
-    if answer.json is None and answer.status != _NO_CONTENT and not preset.answer.may_be_empty:
-        return Outcome(
-            Kind.UNKNOWN,
-            "empty",
-            f"Nobody knows whether {vendor.label} did it: its answer is empty "
-            f"(status {answer.status}).",
-            answer.status,
-        )
+    if _names_nothing(preset, answer):
+        why = "its answer does not name what it made"
+        return _nobody_knows(vendor, "not_named", why, answer.status)
     return _done(preset, answer)
+
+
+def _names_nothing(preset: Preset, answer: Answer) -> bool:
+    """Whether a good answer to a create has none of the values that it should have."""
+    if preset.change is None or preset.change.repeat == "safe" or preset.answer.may_be_empty:
+        return False
+    return bool(preset.answer.values) and not named_values(preset.answer.values, answer.json)
+
+
+def _nobody_knows(vendor: Vendor, code: str, why: str, status: int) -> Outcome:
+    note = f"Nobody knows whether {vendor.label} did it: {why}."
+    return Outcome(Kind.UNKNOWN, code, note, status)
 
 
 def _done(preset: Preset, answer: Answer) -> Outcome:
@@ -212,11 +223,8 @@ def _of_item(
         return Outcome(Kind.REFUSED, "item_refused", note, answer.status, kept=kept(answer.json))
     if done:
         return _done(preset, answer)
-    return Outcome(
-        Kind.UNKNOWN,
-        "not_named",
-        f"Nobody knows whether {vendor.label} did it: its answer does not name this account.",
-        answer.status,
+    return _nobody_knows(
+        vendor, "not_named", "its answer does not name this account", answer.status
     )
 
 
