@@ -417,7 +417,7 @@ def test_faults_of_pages_see_the_page_inside_of_the_body(sandbox: Sandbox, ask: 
     whole = {page: listed(ask, page) for page in (1, 2)}
     seen = {}
     for kind in ("shrink", "repeat_page", "stuck"):
-        sandbox.faults.add(kind, vendor="monday")  # type: ignore[arg-type]
+        sandbox.faults.add(kind, vendor="monday")
         seen[kind] = {page: listed(ask, page) for page in (1, 2)}
         sandbox.faults.clear()
 
