@@ -17,6 +17,7 @@ from integrations.outbox import undelivered
 from integrations.overview import (
     count_held_removals,
     count_open_issues,
+    count_open_operations,
     find_trouble,
     last_runs,
     step_of_draft,
@@ -62,7 +63,7 @@ class Step:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the index page what this user may see. At most sixteen queries, whatever there is."""
+    """Add to the index page what this user may see. At most eighteen queries, whatever there is."""
     may = request.user.has_perm
     cards: list[Card] = []
     if may("people.view_person"):
@@ -148,6 +149,13 @@ def _attention(
             "removal is held|removals are held",
             "More than the limit in 24 hours: look at the names, then approve or reject.",
             reverse("admin:integrations_syncrun_changelist") + "?state__exact=held",
+        )
+    if may("integrations.view_operation"):
+        yield from _waiting(
+            count_open_operations(most=_MOST_COUNTED),
+            "vendor call may have gone through|vendor calls may have gone through",
+            "Nobody knows yet. Some are looked up, some ask for a person.",
+            reverse("admin:integrations_operation_changelist"),
         )
     if may("integrations.view_notification"):
         yield from _waiting(

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from integrations import doctor_host
@@ -18,7 +18,7 @@ from integrations.doctor_host import BAD, OK, WARN, Rows
 from integrations.installation import drift, find_pause
 from integrations.keeping import keycheck
 from integrations.keeping.rotation import every_sealed
-from integrations.models import Credentials, Installation, Integration, SyncRun
+from integrations.models import Credentials, Installation, Integration, Operation, SyncRun
 from integrations.outbox import undelivered
 from integrations.pending import held_rows
 from integrations.presence import FRESH_SECONDS, find_tick, find_workers
@@ -241,6 +241,35 @@ def _mails(_now: datetime) -> Rows:
         yield OK, "Every mail was delivered."
 
 
+def _operations(now: datetime) -> Rows:
+    state = Operation.State
+    counts = Operation.objects.aggregate(
+        asks=Count("pk", filter=Q(state=state.ASKS)),
+        unknown=Count("pk", filter=Q(state=state.UNKNOWN)),
+        late=Count("pk", filter=Q(state=state.PLANNED, created_at__lt=now - _STUCK_AFTER)),
+    )
+    if counts["asks"]:
+        yield (
+            BAD,
+            (
+                f"{counts['asks']} vendor calls ask for a person: nobody knows whether they went "
+                "through. An IT admin looks at the vendor and settles them (Operations)."
+            ),
+        )
+    if counts["unknown"]:
+        yield WARN, f"{counts['unknown']} vendor calls may have gone through; they are looked up."
+    if counts["late"]:
+        yield (
+            WARN,
+            (
+                f"{counts['late']} vendor calls have waited for over an hour. An IT admin looks at "
+                "what they wait for (Operations)."
+            ),
+        )
+    if not any(counts.values()):
+        yield OK, "It is known of every vendor call how it ended."
+
+
 _CHECKS: dict[str, Callable[[datetime], Rows]] = {
     "pause": _pause,
     "broker": _broker,
@@ -252,6 +281,7 @@ _CHECKS: dict[str, Callable[[datetime], Rows]] = {
     "removals": _removals,
     "runs": _stuck,
     "mails": _mails,
+    "operations": _operations,
     "disk": doctor_host.disk,
     "zones": doctor_host.zones,
     "clock": doctor_host.clock,

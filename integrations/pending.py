@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 
 from integrations.installation import Pause, find_pause
-from integrations.models import Notification, PlannedChange, SyncRun
+from integrations.models import Notification, Operation, PlannedChange, SyncRun
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,32 @@ class HeldRemovals:
 
 @dataclass(frozen=True)
 class Pending:
-    """All of it; `mails` counts by state: queued (sending ones too) and unknown."""
+    """All of it; `mails` counts by state: queued (sending ones too) and unknown.
+
+    `operations` are vendor calls that change something: waiting, sending, unknown and asks.
+    """
 
     queued: Sequence[WaitingRun]
     running: Sequence[WaitingRun]
     parked: Sequence[WaitingRun]
     held: Sequence[HeldRemovals]
     mails: dict[str, int]
+    operations: dict[str, int]
     paused: Pause | None
 
     @property
     def is_under_way(self) -> bool:
-        """Whether something is queued, parked or running, or a mail is still to be sent."""
-        return bool(self.queued or self.running or self.parked or self.mails["queued"])
+        """Whether something is queued, parked or running, or a mail or call is under way.
+
+        What asks a person does not end by waiting.
+        """
+        calls = self.operations
+        under_way = calls["waiting"] + calls["sending"] + calls["unknown"]
+        return bool(self.queued or self.running or self.parked or self.mails["queued"] or under_way)
 
 
 def find_pending(now: datetime) -> Pending:
-    """Look at every table that holds work. Four queries."""
+    """Look at every table that holds work. Five queries."""
     runs = [
         WaitingRun(*row)
         for row in SyncRun.objects.filter(state__in=SyncRun.ACTIVE_STATES)
@@ -65,6 +74,7 @@ def find_pending(now: datetime) -> Pending:
         parked=parked,
         held=_held(),
         mails=_mails(),
+        operations=_operations(),
         paused=find_pause(),
     )
 
@@ -86,3 +96,16 @@ def _mails() -> dict[str, int]:
         queued=Count("pk", filter=Q(state__in=[state.QUEUED, state.SENDING])),
         unknown=Count("pk", filter=Q(state=state.UNKNOWN)),
     )
+
+
+def _operations() -> dict[str, int]:
+    state = Operation.State
+    named = {
+        "waiting": state.PLANNED,
+        "sending": state.SENDING,
+        "unknown": state.UNKNOWN,
+        "asks": state.ASKS,
+    }
+    counts = {name: Count("pk", filter=Q(state=one)) for name, one in named.items()}
+    open_ones = Operation.objects.filter(state__in=named.values())
+    return open_ones.aggregate(**counts)

@@ -16,6 +16,7 @@ from integrations.models import (
     GlobalVariable,
     Integration,
     Notification,
+    Operation,
     PlannedChange,
     RecordIssue,
     SyncRun,
@@ -210,3 +211,30 @@ def make_notification(**fields: Any) -> Notification:
         **fields,
     }
     return Notification.objects.create(**values)
+
+
+def make_operation(**fields: Any) -> Operation:
+    """A call to the vendor `aha` that is done, unless `state` says otherwise."""
+    number = next(_number)
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "key": f"maker:{number}",
+        "vendor": "aha",
+        "tenant": "mycompany",
+        "preset": "aha.deactivate_user",
+        "credentials_name": "Aha production",
+        "target": f"target {number}",
+        "effect": f"effect {number}",
+        "record": f"ann{number}@example.com",
+        "request": {"method": "PUT", "path": "users/1", "body": {"user": {"enabled": False}}},
+        "request_hash": f"{number:064}",
+        "state": Operation.State.DONE,
+        "started_by": "maker",
+        "tries": 1,
+        "first_sent_at": now,
+        "sent_at": now,
+        **fields,
+    }
+    if values["state"] in Operation.ENDED_STATES:
+        values.setdefault("finished_at", now)
+    return Operation.objects.create(**values)

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -27,6 +27,7 @@ from integrations.models import Operation
 from integrations.operations import resolve
 from integrations.operations.words import (
     SAYINGS,
+    listed,
     offered,
     shown_payload,
     standing,
@@ -44,7 +45,6 @@ from saas.models import Application
 
 _VIEW = "integrations.view_operation"
 _MOST_SHOWN = 50
-_LISTED_FIRST = (Operation.State.ASKS, Operation.State.UNKNOWN)
 # What no list shows and no page but that of one operation.
 _HEAVY = ("request", "answer", "values", "inputs")
 
@@ -98,21 +98,14 @@ class OperationAdmin(SafeQueryMixin, ModelAdmin):
     ordering = ("-id",)
     sortable_by = ("preset", "made")
     list_per_page = 50
-    list_select_related = ("waits_for",)
     list_before_template = "admin/integrations/operation/list_before.html"
     actions = None
 
     # The list -----------------------------------------------------------------------------------
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
+    def get_queryset(self, _request: HttpRequest) -> QuerySet[Operation]:
         """Those that wait for somebody first; without what was sent and answered."""
-        rows: QuerySet[Operation] = super().get_queryset(request)
-        rank = Case(
-            *(When(state=state, then=Value(at)) for at, state in enumerate(_LISTED_FIRST)),
-            default=Value(len(_LISTED_FIRST)),
-            output_field=IntegerField(),
-        )
-        return rows.defer(*_HEAVY).annotate(rank=rank)
+        return listed().defer(*_HEAVY)
 
     def get_ordering(self, _request: HttpRequest) -> tuple[str, ...]:
         """What asks, then what is unknown, then the newest."""

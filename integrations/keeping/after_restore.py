@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from integrations.installation import pause_installation
 from integrations.models import Integration, Notification, PlannedChange, SyncRun
+from integrations.operations.advance import settle_after_restore
 
 
 @dataclass(frozen=True)
@@ -19,20 +20,25 @@ class Settled:
     void_approvals: int
     mails_kept_back: int
     integrations_to_preview: int
+    calls_to_look_up: int
+    calls_that_ask: int
 
 
 def settle(because: str, *, by: str, now: datetime) -> Settled:
-    """Pause, and let go of what was under way when the backup was made. About seven queries.
+    """Pause, and let go of what was under way when the backup was made. About ten queries.
 
     Since then the world went on: runs ended, mails were sent, removals were approved and applied.
     No event is written, so that a restore starts no workflow.
     """
     pause_installation(because, by=by, now=now)
+    unknown, asking = settle_after_restore(because, now=now)
     return Settled(
         cancelled_runs=_cancel_runs(because, now),
         void_approvals=_void_approvals(),
         mails_kept_back=_keep_mails_back(because),
         integrations_to_preview=_ask_for_previews(now),
+        calls_to_look_up=unknown,
+        calls_that_ask=asking,
     )
 
 

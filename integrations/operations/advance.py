@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from django.db import Error, transaction
+from django.db import Error, IntegrityError, transaction
 from django.db.models import Count, F, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -165,3 +165,40 @@ def refuse_overdue(now: datetime) -> int:
                 release(row.pk, now=now)
                 ended += 1
     return ended
+
+
+def settle_after_restore(because: str, *, now: datetime) -> tuple[int, int]:
+    """Nothing of an old backup is sent blindly (F-43): (looked up, left to a person).
+
+    What was being sent or unknown then has ended since, so it is looked up. What was planned was
+    most likely sent since, and no row of this database knows: a person says so. No mail is queued.
+    """
+    begun = Operation.objects.filter(state__in=[State.SENDING, State.UNKNOWN])
+    unknown = begun.update(
+        state=State.UNKNOWN,
+        fence=F("fence") + 1,
+        heartbeat_at=now,
+        looks=0,
+        due_at=now + LOOK_AFTER[0],
+        code="restored",
+        note=f"Nobody knew its end when the backup was made: {because}.",
+    )
+    asked = 0
+    planned = Operation.objects.filter(state=State.PLANNED).order_by("pk")
+    for row in list(planned.only("pk")):
+        asked += _ask_after_restore(row, because, now)
+    return unknown, asked
+
+
+def _ask_after_restore(row: Operation, because: str, now: datetime) -> int:
+    """One of several that waited for the same effect asks; the others are refused."""
+    mine = Operation.objects.filter(pk=row.pk, state=State.PLANNED)
+    note = f"It waited when the backup was made and was perhaps sent since: {because}."
+    common = {"fence": F("fence") + 1, "due_at": None, "waits_for": None, "code": "restored"}
+    try:
+        with transaction.atomic():
+            return mine.update(state=State.ASKS, note=note, **common)
+    except IntegrityError:
+        ended = f"{note} Another call for the same is open; settle that one, then call it again."
+        mine.update(state=State.REFUSED, note=ended, finished_at=now, **common)
+        return 0

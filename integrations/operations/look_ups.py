@@ -50,7 +50,8 @@ def look_into(row: Operation, clock: Clock) -> bool:
 
 def _step(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
     change, now = opened.change, clock()
-    again = may_send_again(row, change, now)
+    # What an old backup brought back may have been followed by newer values: never by itself.
+    again = row.code != "restored" and may_send_again(row, change, now)
     if change.repeat == "safe" and again:
         return True
     if change.look_up is not None and row.looks < len(LOOK_AFTER):

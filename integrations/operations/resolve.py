@@ -20,18 +20,22 @@ _AGAIN = (State.UNKNOWN, State.ASKS, State.REFUSED)
 _RETRY = re.compile(r"#\d+$")
 
 
-def settle(operation_id: int, *, done: bool, by: User, now: datetime) -> Operation:
+def settle(
+    operation_id: int, *, done: bool, by: User | None, now: datetime, name: str = ""
+) -> Operation:
     """Take a person's word that an open operation went through, or did not.
 
-    Raises CannotResolve when it is not open any more. Four queries.
+    `name` says whose word it is where that is no user, such as the command line. Raises
+    CannotResolve when it is not open any more. Four queries.
     """
     word = "went through" if done else "did not go through"
+    who = by.get_username() if by else name
     with transaction.atomic():
         ended = Operation.objects.filter(pk=operation_id, state__in=_OPEN).update(
             state=State.DONE if done else State.REFUSED,
             fence=F("fence") + 1,  # a look-up that is under way writes nothing any more
             code="settled_done" if done else "settled_not_done",
-            note=f"{by.get_username()} looked at the vendor and says: it {word}.",
+            note=f"{who} looked at the vendor and says: it {word}.",
             resolved_by=by,
             due_at=None,
             finished_at=now,

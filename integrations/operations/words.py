@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from integrations.models import Operation
 from integrations.operations.resolve import RESOLVE
@@ -132,3 +133,45 @@ def shown_payload(row: Operation) -> list[tuple[str, str]]:
 def _pretty(part: Any) -> str:
     text = mask(json.dumps(part, indent=2, ensure_ascii=False, default=str))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}\n…"
+
+
+def listed() -> QuerySet[Operation]:
+    """What asks, then what is unknown, then the newest; for lists. Annotates `rank`."""
+    first = (State.ASKS, State.UNKNOWN)
+    rank = Case(
+        *(When(state=state, then=Value(at)) for at, state in enumerate(first)),
+        default=Value(len(first)),
+        output_field=IntegerField(),
+    )
+    rows = Operation.objects.select_related("waits_for").annotate(rank=rank)
+    return rows.order_by("rank", "-id")
+
+
+def as_json(row: Operation, *, whole: bool = False) -> dict[str, Any]:
+    """An operation as commands print it; with `whole`, what was sent and answered too, masked."""
+    told: dict[str, Any] = {
+        "id": row.pk,
+        "state": row.state,
+        "preset": row.preset,
+        "record": row.record,
+        "credentials": row.credentials_name,
+        "tenant": row.tenant,
+        "key": row.key,
+        "started_by": row.started_by,
+        "created_at": row.created_at,
+        "sent_at": row.sent_at,
+        "finished_at": row.finished_at,
+        "due_at": row.due_at,
+        "tries": row.tries,
+        "looks": row.looks,
+        "waits_for": row.waits_for_id,
+        "status": row.status,
+        "code": row.code,
+        "note": row.note,
+        "resolved_by": str(row.resolved_by) if row.resolved_by else None,
+    }
+    if whole:
+        request = {name: part for name, part in row.request.items() if name != "needed"}
+        parts = {"request": request, "answer": row.answer, "values": row.values}
+        told |= json.loads(mask(json.dumps(parts, default=str)))
+    return told

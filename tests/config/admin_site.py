@@ -124,6 +124,9 @@ def make_world() -> World:
         "integrations_syncrun": run.pk,
         "integrations_recordissue": issue.pk,
         "integrations_notification": mail.pk,
+        "integrations_operation": makers.make_operation(
+            state="asks", person_id=person.pk, saas_user_id=account.pk
+        ).pk,
         "integrations_installation": Installation.the().pk,
         "auth_user": User.objects.order_by("pk").values_list("pk", flat=True)[0],
         "auth_group": Group.objects.create(name="Guests").pk,

@@ -56,6 +56,7 @@ def test_the_side_bar_of_an_it_admin_has_every_section(it_admin: User) -> None:
         "Integrations",
         "Runs",
         "Issues",
+        "Operations",
         "Notifications",
     ]
     assert shown["Access"] == ["Users", "Groups"]
@@ -73,6 +74,7 @@ def test_the_side_bar_hides_what_a_user_may_not_open(hr_viewer: User, auditor: U
         "Integrations",
         "Runs",
         "Issues",
+        "Operations",
         "Notifications",
     ]
 
@@ -185,7 +187,7 @@ def test_the_first_page_asks_as_much_for_a_large_company_as_for_a_small_one(
         make_person()
     client.get("/admin/")
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(18):
         client.get("/admin/")
 
 

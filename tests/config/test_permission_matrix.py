@@ -35,6 +35,7 @@ MAY_READ = {
     "integrations_syncrun": AUDIT,
     "integrations_recordissue": AUDIT,
     "integrations_notification": AUDIT,
+    "integrations_operation": AUDIT,
     "integrations_installation": AUDIT,
     "integrations_credentials": ADMINS,
     "integrations_globalvariable": ADMINS,
@@ -49,6 +50,7 @@ READ_ONLY = {
     "integrations_syncrun",
     "integrations_recordissue",
     "integrations_notification",
+    "integrations_operation",
 }
 READ_ACTIONS = {"changelist", "change", "history"}
 WRITE_ACTIONS = {"add", "delete"}
@@ -57,6 +59,7 @@ OTHER_PAGES = {
     "people_person_accounts": READERS,
     "people_person_reports": READERS,
     "people_person_export": READERS,
+    "people_person_operations": AUDIT,
     "people_person_deactivate": ADMINS,
     "people_person_reactivate": ADMINS,
     "saas_saasuser_export": READERS,
@@ -77,6 +80,7 @@ OTHER_PAGES = {
     "integrations_recordissue_settle": ADMINS,
     "integrations_installation_paused": ADMINS,
     "integrations_notification_send_again": ADMINS,
+    "integrations_operation_settle": ADMINS,
     # There is one row, always.
     "integrations_installation_add": NOBODY,
     "integrations_installation_delete": NOBODY,

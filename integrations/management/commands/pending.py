@@ -1,4 +1,4 @@
-"""`manage.py pending`: what is queued, running, parked, held, and which mails wait."""
+"""`manage.py pending`: what is queued, running, parked, held, which mails and calls wait."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from django.utils import timezone
 from integrations.commands import Command as BaseCommand
 from integrations.commands import Exit
 from integrations.pending import Pending, WaitingRun, find_pending
+
+_CALLS = {
+    "waiting": "to vendors wait to be sent",
+    "sending": "to vendors are being sent",
+    "unknown": "to vendors may have gone through; they are looked up",
+    "asks": "to vendors ask for a person: see `operations list`",
+}
 
 
 class Command(BaseCommand):
@@ -54,7 +61,10 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"mails    {pending.mails['unknown']} were perhaps sent; look at them"
             )
-        if not (pending.is_under_way or pending.held):
+        for state, number in pending.operations.items():
+            if number:
+                self.stdout.write(f"calls    {number} {_CALLS[state]}")
+        if not (pending.is_under_way or pending.held or pending.operations["asks"]):
             self.stdout.write("Nothing waits.")
 
 

@@ -46,7 +46,8 @@ class Command(BaseCommand):
             f"{done.manifest.rows:,} rows of {timezone.localtime(done.manifest.created_at)} are "
             f"restored. {settled.cancelled_runs} runs that were under way are cancelled, "
             f"{settled.void_approvals} approvals are void, {settled.mails_kept_back} mails are "
-            "kept back."
+            f"kept back. {settled.calls_to_look_up} calls to vendors are looked up, "
+            f"{settled.calls_that_ask} ask for a person."
         )
         self.say(
             "Rolecall is paused. Start it, preview the "
