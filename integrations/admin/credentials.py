@@ -22,20 +22,30 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from integrations import secrets, services
+from integrations import services
 from integrations.admin import reauth
 from integrations.admin.facts import FactsPage
 from integrations.admin.filters import VendorFilter
 from integrations.admin.history import HistoryPage
+from integrations.admin.oauth import ConnectPages, connection_of
 from integrations.errors import IntegrationsError
 from integrations.facts import facts_of
-from integrations.forms.credentials import CredentialsForm, credentials_form, field_names
+from integrations.forms.credentials import (
+    CredentialsForm,
+    credentials_form,
+    field_names,
+    kept_names,
+    secret_names,
+)
+from integrations.holding import SECRETS
 from integrations.models import Credentials
 from integrations.registry import Vendor, get_vendor, vendors
+from integrations.sealing import Edit, lock_row, write_edit
 from integrations.show import badge, moment, since, state_badge
 from people.admin_tools import SafeQueryMixin
 
 WARN_DAYS = 30
+_SECRET_FIELDS = tuple(name for kind in Credentials.Type.values for name in secret_names(kind))
 
 
 def expiry_badge(expires_on: date | None, *, today: date) -> SafeString | str:
@@ -54,7 +64,7 @@ def expiry_badge(expires_on: date | None, *, today: date) -> SafeString | str:
 
 
 @admin.register(Credentials)
-class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
+class CredentialsAdmin(SafeQueryMixin, ConnectPages, HistoryPage, FactsPage, ModelAdmin):
     """`sealed` is in no form, filter, search or list; what is shown of secrets is in `hints`."""
 
     list_display = (
@@ -92,6 +102,8 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
 
     @admin.display(description="Connection", ordering="test_state")
     def connected(self, row: Credentials) -> SafeString:
+        if row.reconnect_since is not None:
+            return badge("Reconnect needed", "bad")
         return state_badge(row, "test_state")
 
     @admin.display(description="Used by", ordering="uses")
@@ -124,6 +136,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
         """What to sign in with first, then where it may be used."""
         vendor, kind = _vendor_and_type(request, obj)
         auth = getattr(vendor.manifest.auth, kind, None)
+        kept = kept_names(kind)
         help_text = format_html(
             "{} Use an account at {} that is kept for this purpose: it has only the rights it "
             "needs, and nobody's departure stops the integration.",
@@ -136,6 +149,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
                 "Authorization",
                 {"fields": field_names(vendor, kind), "description": help_text},
             ),
+            *([("Where the secret is kept", {"fields": kept})] if kept else []),
             ("Use", {"fields": ["expires_on", "groups", "base_url"]}),
         ]
 
@@ -147,18 +161,19 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
         self, request: HttpRequest, obj: Credentials, form: CredentialsForm, change: Any
     ) -> None:
         """Seal what was typed; anything that a connection depends on makes it untested again."""
-        given = form.given_secrets()
-        if given:
-            if set(given) >= set(form.secret_names):
-                obj.sealed, obj.hints = "", {}  # all are new: the old ones need not open
-            secrets.seal(obj, given, by=request.user.get_username())
-        for name in ("token_name", "add_to"):
-            if name in form.cleaned_data:
-                obj.settings = {**obj.settings, name: form.cleaned_data[name]}
-        if given or {"token_name", "add_to", "base_url"} & set(form.changed_data):
+        lock_row(obj)
+        given, places, changed = form.given_secrets(), form.places, form.changed_settings()
+        obj.settings = form.own_settings()
+        if given or changed or places != (obj.references or None):
             obj.test_state, obj.test_message = Credentials.Test.UNTESTED, ""
-        obj.updated_at = timezone.now()
-        super().save_model(request, obj, form, change)
+        edit = Edit(
+            by=request.user.get_username(),
+            secrets=given,
+            changed=changed,
+            anew=set(given) >= set(SECRETS[obj.type]),  # the old ones need not open
+            references=places,
+        )
+        write_edit(obj, edit)
 
     # Pages -----------------------------------------------------------------------------------
 
@@ -172,6 +187,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
                 wrap(require_POST(self.test_view)),
                 name="integrations_credentials_test",
             ),
+            *self.connect_urls(),
             *super().get_urls(),
         ]
 
@@ -193,7 +209,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
         return self._sensitive_changeform(request, object_id, form_url, extra_context)
 
     def _sensitive_changeform(self, request: HttpRequest, *rest: Any) -> HttpResponse:
-        shown = sensitive_post_parameters("value", "username", "password")(super().changeform_view)
+        shown = sensitive_post_parameters(*_SECRET_FIELDS)(super().changeform_view)
         answer: HttpResponse = shown(request, *rest)
         answer["Cache-Control"] = "no-store"
         return answer
@@ -206,6 +222,7 @@ class CredentialsAdmin(SafeQueryMixin, HistoryPage, FactsPage, ModelAdmin):
         if row is not None and row.pk:
             context["used_by"] = row.integrations.order_by("name")
             context["facts"] = facts_of(get_vendor(row.vendor), row.overrides)
+            context["oauth"] = connection_of(row)
             context["may_test"] = request.user.has_perm("integrations.test_credentials")
             context["test_inputs"] = _test_inputs(row)
             context["expiry"] = expiry_badge(row.expires_on, today=timezone.localdate())

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
@@ -51,6 +51,12 @@ def ask(request: HttpRequest) -> HttpResponse:
     """Lead to the page that asks for the password and comes back here."""
     query = urlencode({"next": request.get_full_path()})
     return HttpResponseRedirect(f"{reverse('admin:confirm_password')}?{query}")
+
+
+def ask_before(request: HttpRequest, page: str) -> HttpResponse:
+    """Lead to the page that asks for the password, and then to this one: a button is there."""
+    messages.info(request, "Give your password first, then press the button again.")
+    return HttpResponseRedirect(f"{reverse('admin:confirm_password')}?{urlencode({'next': page})}")
 
 
 class PasswordForm(forms.Form):

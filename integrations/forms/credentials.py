@@ -21,7 +21,11 @@ from unfold.widgets import (
 from integrations.auth import lint_secret
 from integrations.egress import check_url, listed_origin
 from integrations.errors import SecretsUnreadable, VendorError
+from integrations.forms.kept import PLACE, kept_fields, read_place, shown_place
+from integrations.forms.oauth import oauth_fields, own_settings
+from integrations.holding import OPTIONAL, installation_mistake
 from integrations.models import Credentials
+from integrations.oauth.grant import mistakes_in
 from integrations.registry import Vendor
 from integrations.secrets import open_sealed
 from integrations.show import moment
@@ -29,6 +33,11 @@ from integrations.show import moment
 _SECRETS: dict[str, dict[str, str]] = {
     Credentials.Type.API_KEY: {"value": "Value"},
     Credentials.Type.BASIC: {"username": "Username", "password": "Password"},
+    Credentials.Type.OAUTH2: {
+        "client_id": "Client ID",
+        "client_secret": "Client secret",
+        "refresh_token": "Refresh token",
+    },
 }
 _PLACES = {"header": "Header", "url": "URL"}
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
@@ -55,6 +64,7 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.initial[name] = value
         for name in self.secret_names:
             self._describe_secret(name)
+        self._show_places()
         if "name" in self.fields and self.instance.pk is None:
             self.fields[
                 "name"
@@ -68,6 +78,36 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
     def given_secrets(self) -> dict[str, str]:
         """What was typed; a secret that was left empty is not in it."""
         return {name: value for name in self.secret_names if (value := self.cleaned_data.get(name))}
+
+    @property
+    def keeps_outside(self) -> bool:
+        """Whether the secret is to stay where it is (M-35)."""
+        chosen = self.cleaned_data.get("stored") or self.instance.stored
+        return bool(chosen == Credentials.Stored.REFERENCE) and "stored" in self.fields
+
+    @property
+    def places(self) -> dict[str, dict[str, str]] | None:
+        """Where each secret is; None when they are sealed here."""
+        if not self.keeps_outside:
+            return None
+        return {name: read_place(self.cleaned_data[PLACE + name]) for name in self.secret_names}
+
+    def own_settings(self) -> dict[str, Any]:
+        """The settings as they are to be stored."""
+        if self.kind == Credentials.Type.OAUTH2:
+            return dict(own_settings(self.vendor, self.cleaned_data))
+        given = {
+            name: self.cleaned_data[name]
+            for name in ("token_name", "add_to")
+            if name in self.cleaned_data
+        }
+        return {**self.instance.settings, **given}
+
+    def changed_settings(self) -> set[str]:
+        """What differs from what is stored, such as `settings.scope` or `base_url`."""
+        old, new = self.instance.settings, self.own_settings()
+        changed = {f"settings.{name}" for name in {*old, *new} if old.get(name) != new.get(name)}
+        return changed | ({"base_url"} & set(self.changed_data))
 
     def clean_base_url(self) -> str:
         """Refuse at once what a call would refuse: where credentials may be sent to."""
@@ -100,9 +140,55 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error(
                 "value", f"{warning} To save it as it is, enter it again and tick the box below."
             )
+        if self.kind == Credentials.Type.OAUTH2:
+            for name, why in mistakes_in(self.vendor, own_settings(self.vendor, cleaned)).items():
+                self.add_error(name, f"It {why}" if not why[0].isupper() else why)
+        if self.keeps_outside:
+            self._clean_places(cleaned)
+        else:
+            self._must_have_secrets(cleaned)
+        if not self.errors:
+            self._check_users()
+        return cleaned
+
+    def _must_have_secrets(self, cleaned: dict[str, Any]) -> None:
+        """Each secret is typed or stored, and what is stored and stays can be read."""
+        for name in self.secret_names:
+            optional = name in OPTIONAL.get(self.kind, ())
+            known = cleaned.get(name) or self.instance.hints.get(name) or name in self.errors
+            if not optional and not known:
+                self.add_error(name, "This field is required.")
         if not self.errors and any(not cleaned.get(name) for name in self.secret_names):
             self._must_be_readable()
-        return cleaned
+
+    def _clean_places(self, cleaned: dict[str, Any]) -> None:
+        for name in self.secret_names:
+            if cleaned.get(name):
+                self.add_error(
+                    name, "It is to be kept outside, so it is not typed here. Nothing was stored."
+                )
+            try:
+                read_place(cleaned.get(PLACE + name) or "")
+            except ValueError as problem:
+                self.add_error(PLACE + name, str(problem))
+
+    def _check_users(self) -> None:
+        """Integrations that use them are installed as Cloud or as Local for where it is (M-35)."""
+        if self.instance.pk is None or "stored" not in self.changed_data:
+            return
+        stored = Credentials.Stored.REFERENCE if self.keeps_outside else Credentials.Stored.SEALED
+        for user in self.instance.integrations.all():
+            mistake = installation_mistake(
+                user.installation, type_=self.kind, stored=stored, name=self.instance.name
+            )
+            if mistake:
+                self.add_error("stored", f'"{user}" uses these credentials. {mistake}')
+                return
+
+    def _show_places(self) -> None:
+        for name in self.secret_names:
+            if PLACE + name in self.fields:
+                self.initial[PLACE + name] = shown_place(self.instance.references.get(name))
 
     def _must_be_readable(self) -> None:
         try:
@@ -114,8 +200,10 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
     def _describe_secret(self, name: str) -> None:
         field = self.fields[name]
         hint: Mapping[str, str] = self.instance.hints.get(name) or {}
+        optional = name in OPTIONAL.get(self.kind, ())
         if not hint:
-            field.required = True
+            # Where it may be kept outside, `clean` asks for it.
+            field.required = not optional and "stored" not in self.fields
             return
         field.required = False
         ending = f", ends in …{hint['last4']}" if hint.get("last4") else ""
@@ -131,19 +219,43 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
 def credentials_form(vendor: Vendor, kind: str) -> type[CredentialsForm]:
     """Make the form for one vendor and one of its types of credentials. No query."""
     fields: dict[str, Any] = {"vendor": vendor, "kind": kind}
-    if kind == Credentials.Type.API_KEY:
-        fields.update(_api_key_fields(vendor))
-    else:
-        fields["username"] = _secret_field("Username")
-        fields["password"] = _secret_field("Password")
+    fields.update(_fields_of(vendor, kind))
+    fields.update(_kept_fields_of(kind))
     return type("VendorCredentialsForm", (CredentialsForm,), fields)
 
 
 def field_names(vendor: Vendor, kind: str) -> list[str]:
     """The fields that `credentials_form` adds for this vendor and type, in their order."""
-    if kind != Credentials.Type.API_KEY:
-        return ["username", "password"]
-    return list(_api_key_fields(vendor))
+    return list(_fields_of(vendor, kind))
+
+
+def kept_names(kind: str) -> list[str]:
+    """The fields that say where the secret is kept; none where it can only be sealed."""
+    return list(_kept_fields_of(kind))
+
+
+def secret_names(kind: str) -> list[str]:
+    """The names of the secrets of a type, and so of their fields."""
+    return list(_SECRETS[kind])
+
+
+def _kept_fields_of(kind: str) -> dict[str, forms.Field]:
+    return {} if kind == Credentials.Type.OAUTH2 else kept_fields(_SECRETS[kind])
+
+
+def _fields_of(vendor: Vendor, kind: str) -> dict[str, forms.Field]:
+    if kind == Credentials.Type.API_KEY:
+        return _api_key_fields(vendor)
+    secrets = {name: _secret_field(label) for name, label in _SECRETS[kind].items()}
+    if kind == Credentials.Type.OAUTH2:
+        secrets["refresh_token"].required = False
+        secrets[
+            "refresh_token"
+        ].help_text = (
+            "Only to take over a connection that was made elsewhere; Connect makes a new one."
+        )
+        return {**secrets, **oauth_fields(vendor)}
+    return dict(secrets)
 
 
 def _api_key_fields(vendor: Vendor) -> dict[str, forms.Field]:
