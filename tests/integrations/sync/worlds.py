@@ -24,11 +24,12 @@ from tests.makers import make_credentials, make_mapping, make_user
 
 DOMAIN = "acme.example"
 AHA_OWNER = f"key-owner@{DOMAIN}"
-LOADS = {"bamboohr": "employees", "aha": "users"}
+LOADS = {"bamboohr": "employees", "aha": "users", "monday": "users"}
 NO_LIMIT = {"per_minute": None, "per_second": None}
 OVERRIDES: dict[str, dict[str, Any]] = {
     "bamboohr": {"rate.per_second": 1000},
     "aha": {"rate.per_minute": 100_000, "rate.per_second": 1000},
+    "monday": {"rate.per_minute": 100_000, "rate.per_second": 1000},
 }
 # What most of these tests map: enough to tell people apart, and a few fields to differ in.
 EMPLOYEES: tuple[dict[str, Any], ...] = (
@@ -46,7 +47,7 @@ ACCOUNTS: tuple[dict[str, Any], ...] = (
     {"source": "email", "target": "username"},
     {"source": "name", "target": "full_name"},
 )
-MAPPINGS = {"bamboohr": EMPLOYEES, "aha": ACCOUNTS}
+MAPPINGS = {"bamboohr": EMPLOYEES, "aha": ACCOUNTS, "monday": ACCOUNTS}
 _number = count(1)
 
 
