@@ -180,11 +180,15 @@ def _credentials() -> Iterator[Attention]:
     today = timezone.localdate()
     soon = today + timedelta(days=_WARN_DAYS)
     rows = Credentials.objects.filter(
-        Q(test_state=Credentials.Test.FAILED) | Q(expires_on__lte=soon)
+        Q(test_state=Credentials.Test.FAILED)
+        | Q(expires_on__lte=soon)
+        | Q(reconnect_since__isnull=False)
     )[:_SHOWN_RUNS]
     for row in rows:
         link = reverse("admin:integrations_credentials_change", args=(row.pk,))
-        if row.test_state == Credentials.Test.FAILED:
+        if row.reconnect_since is not None:
+            yield Attention(f'"{row}" has to be connected again', row.test_message, link, "bad")
+        elif row.test_state == Credentials.Test.FAILED:
             yield Attention(f'"{row}" did not connect', row.test_message, link, "bad")
         if row.expires_on and row.expires_on <= soon:
             over = row.expires_on < today

@@ -19,6 +19,7 @@ from integrations.installation import drift, find_pause
 from integrations.keeping import keycheck
 from integrations.keeping.rotation import every_sealed
 from integrations.models import Credentials, Installation, Integration, Operation, SyncRun
+from integrations.oauth.telling import WARN_DAYS, ends_at
 from integrations.outbox import undelivered
 from integrations.pending import held_rows
 from integrations.presence import FRESH_SECONDS, find_tick, find_workers
@@ -179,6 +180,35 @@ def _expiry(now: datetime) -> Rows:
         yield OK, f"No credentials expire within {days} days."
 
 
+def _connections(now: datetime) -> Rows:
+    """OAuth grants that are gone or near their end, and secrets that only commands can read."""
+    gone = Credentials.objects.filter(reconnect_since__isnull=False).order_by("name")
+    for name in gone.values_list("name", flat=True):
+        yield (
+            BAD,
+            f'"{name}" has to be connected again: the vendor does not renew its access. An IT '
+            "admin presses Connect (Security > Credentials).",
+        )
+    connected = Credentials.objects.filter(
+        type=Credentials.Type.OAUTH2, reconnect_since__isnull=True, refreshed_at__isnull=False
+    ).order_by("name")
+    for row in connected.only("name", "vendor", "refreshed_at"):
+        end = ends_at(row)
+        if end is not None and end - timedelta(days=WARN_DAYS) <= now:
+            yield (
+                WARN,
+                f'"{row.name}" was last renewed on {row.refreshed_at:%-d %b %Y}, and its '
+                f"connection ends on {end:%-d %b %Y}. The operator looks why nothing renews it.",
+            )
+    outside = Credentials.objects.filter(stored=Credentials.Stored.REFERENCE).order_by("name")
+    for name in outside.values_list("name", flat=True):
+        yield (
+            OK,
+            f'The secret of "{name}" is kept outside and cannot be checked here: `manage.py '
+            f'check_vendors --live "{name}"` does, where the secret is.',
+        )
+
+
 def _integrations(_now: datetime) -> Rows:
     launched = Integration.objects.exclude(state=Integration.State.DRAFT)
     ended = launched.filter(runs__finished_at__isnull=False, runs__kind=SyncRun.Kind.SYNC)
@@ -277,6 +307,7 @@ _CHECKS: dict[str, Callable[[datetime], Rows]] = {
     "workers": _workers,
     "secrets": _secrets,
     "credentials": _expiry,
+    "connections": _connections,
     "integrations": _integrations,
     "removals": _removals,
     "runs": _stuck,

@@ -9,6 +9,11 @@ from integrations.models import SyncRun
 _MENDS = {
     "unauthorized": ("credentials", "An IT admin enters the key again, under Credentials."),
     "credentials_invalid": ("credentials", "An IT admin mends the credentials."),
+    "refresh_refused": ("credentials", "An IT admin presses Connect, under Credentials."),
+    "no_token": (
+        "",
+        "Nobody at first: the vendor gave no access token just now; run it again later.",
+    ),
     "forbidden": (
         "credentials",
         "The account behind the key lacks a right: the vendor's administrator gives it.",

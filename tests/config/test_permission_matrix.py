@@ -70,6 +70,8 @@ OTHER_PAGES = {
     "auth_group_delete": {ROOT},
     "confirm_password": SIGNED_IN_STAFF,
     "integrations_credentials_test": ADMINS,
+    "integrations_credentials_connect": ADMINS,
+    "integrations_credentials_oauth_callback": ADMINS,
     "integrations_credentials_facts": ADMINS,
     "integrations_integration_launch": ADMINS,
     "integrations_integration_pause": ADMINS,
