@@ -291,8 +291,10 @@ class Mapper:
             return _text_reader(_longest(target), trim=_is_trimmed(target))
         return _TYPED[target.type]
 
-    def _status_converter(self) -> Read:
-        words = {"active": "active", "inactive": "deactivated", "deactivated": "deactivated"}
+    def _status_converter(self, *, only_own: bool = False) -> Read:
+        """Reads a status by the usual words and the vendor's own, or by the vendor's own only."""
+        usual = {"active": "active", "inactive": "deactivated", "deactivated": "deactivated"}
+        words = {} if only_own else usual
         status = self._load.status
         if status is not None:
             words |= {_word(value): "active" for value in status.active}
@@ -328,7 +330,8 @@ class Mapper:
             return lambda _record: None
         source = self._sources[self._load.status.field]
         others = self._load.status.others
-        convert = self._status_converter()
+        # What the vendor's folder leaves as it is must not be decided by our words (GT-34).
+        convert = self._status_converter(only_own=others == "leave")
 
         def read(record: Any) -> Any:
             try:
