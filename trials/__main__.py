@@ -15,6 +15,7 @@ from trials.report import make_parser
 # Each is a program of its own; those that take longest come first.
 TRIALS = (
     "kills",
+    "operations",
     "listings",
     "guard",
     "broker",
