@@ -186,8 +186,10 @@ def _connections(now: datetime) -> Rows:
     for name in gone.values_list("name", flat=True):
         yield (
             BAD,
-            f'"{name}" has to be connected again: the vendor does not renew its access. An IT '
-            "admin presses Connect (Security > Credentials).",
+            (
+                f'"{name}" has to be connected again: the vendor does not renew its access. An IT '
+                "admin presses Connect (Security > Credentials)."
+            ),
         )
     connected = Credentials.objects.filter(
         type=Credentials.Type.OAUTH2, reconnect_since__isnull=True, refreshed_at__isnull=False
@@ -197,15 +199,19 @@ def _connections(now: datetime) -> Rows:
         if end is not None and end - timedelta(days=WARN_DAYS) <= now:
             yield (
                 WARN,
-                f'"{row.name}" was last renewed on {row.refreshed_at:%-d %b %Y}, and its '
-                f"connection ends on {end:%-d %b %Y}. The operator looks why nothing renews it.",
+                (
+                    f'"{row.name}" was last renewed on {row.refreshed_at:%-d %b %Y}, and its '
+                    f"connection ends on {end:%-d %b %Y}. The operator looks why nothing renews it."
+                ),
             )
     outside = Credentials.objects.filter(stored=Credentials.Stored.REFERENCE).order_by("name")
     for name in outside.values_list("name", flat=True):
         yield (
             OK,
-            f'The secret of "{name}" is kept outside and cannot be checked here: `manage.py '
-            f'check_vendors --live "{name}"` does, where the secret is.',
+            (
+                f'The secret of "{name}" is kept outside and cannot be checked here: `manage.py '
+                f'check_vendors --live "{name}"` does, where the secret is.'
+            ),
         )
 
 

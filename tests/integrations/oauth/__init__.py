@@ -1,0 +1,1 @@
+"""Tokens that refresh themselves, and the walk over a consent page."""
