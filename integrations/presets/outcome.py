@@ -108,7 +108,7 @@ def _needs(preset: Preset, status: int | None) -> str:
     """What the credentials need, for a vendor that forbids (BW-25, AH-44)."""
     if status != _FORBIDDEN or not preset.needs:
         return ""
-    return f" {preset.label} needs {preset.needs}."
+    return f" {preset.label} needs {preset.needs.rstrip('.')}."
 
 
 def _is_open(error: VendorError) -> bool:

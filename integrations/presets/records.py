@@ -29,7 +29,8 @@ def find_record(vendor: Vendor, preset: Preset, key: str, *, tenant: str) -> Tar
     by the vendor's id or e-mail. The person first, for presets that read roles the SaaS user.
     Raises PresetRefused when nobody, or more than one, is meant.
     """
-    wanted = key.strip()
+    # What no column can hold is nobody's name.
+    wanted = key.strip().replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
     application = Application.objects.filter(vendor=vendor.key, tenant=tenant).first()
     people = _people(wanted) if "person" in preset.records else []
     users = _users(application, wanted) if application is not None and _takes_users(preset) else []
