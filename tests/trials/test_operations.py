@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_no_call_is_lost_or_done_twice() -> None:
-    """F-03, F-20, G-01, G-02: every kind of call with every disturbance once."""
+    """F-03, F-20, G-01, G-02: every kind of call, killed once and cut off once."""
     database = f"--database={connection.vendor}"
     done = subprocess.run(
         [sys.executable, "-m", "trials.operations", "--short", "--json", database],
@@ -25,4 +25,4 @@ def test_no_call_is_lost_or_done_twice() -> None:
 
     told = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0, told
-    assert sum(one["tried"] for one in told["promises"][:-1]) >= 28, told
+    assert sum(one["tried"] for one in told["promises"][:-1]) >= 18, told

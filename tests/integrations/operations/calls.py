@@ -49,6 +49,7 @@ class Desk:
     sandbox: Sandbox
     clock: Clock = field(default_factory=Clock)
     vendor: str = "betterworks"
+    tenant: str = "main"
 
     def __post_init__(self) -> None:
         given = self.sandbox.credentials(self.vendor)
@@ -70,13 +71,14 @@ class Desk:
         assert found.request is not None
         assert found.change is not None
         inputs = dict.fromkeys(found.inputs) | dict(values.get("inputs", {}))
-        known = {**values, "inputs": inputs}
+        account = self.sandbox.state[self.vendor].inputs()
+        known = {**values, "inputs": inputs, "account": account}
         return PresetCall(
             preset_id=preset_id,
             credentials_id=self.credentials.pk,
             credentials_name=self.credentials.name,
-            tenant="main",
-            vendor_inputs={},
+            tenant=self.tenant,
+            vendor_inputs=account,
             record=Target(
                 "person", 1, str(values.get("email", "somebody")), values=known, **record
             ),

@@ -104,10 +104,10 @@ def test_a_vendor_that_shows_things_late_gets_no_second_one(desk: Desk) -> None:
     desk.fault("reset", commit=True)
     row = desk.perform(desk.department("Clerks"))
 
-    _let_pass(desk, 119)
+    _let_pass(desk, 110)
     row.refresh_from_db()
     assert row.state == State.UNKNOWN
-    _let_pass(desk, 2)
+    _let_pass(desk, 15)
 
     row.refresh_from_db()
     assert (row.state, row.code, desk.sent()) == (State.DONE, "adopted", 1)
