@@ -54,7 +54,8 @@ def check_all() -> list[Vendor]:
 
 def _describe(vendor: Vendor) -> str:
     loads = ", ".join(f"{key} ({load.label})" for key, load in vendor.loads.items())
-    return f"{vendor.key}: {vendor.label}. Loads: {loads}. Presets: none yet."
+    presets = ", ".join(f"{vendor.key}.{key}" for key in vendor.presets) or "none"
+    return f"{vendor.key}: {vendor.label}. Loads: {loads}. Presets: {presets}."
 
 
 def test_live(name: str, *, only: str | None) -> str:

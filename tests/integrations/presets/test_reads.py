@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations.client import VendorClient
 from integrations.errors import PresetRefused, VendorError
 from integrations.models import LinkState, RecordLink
 from integrations.presets.calling import call_now, plan_call
 from integrations.presets.look_up import find, is_surely_gone
 from integrations.presets.outcome import Kind
 from integrations.presets.read import Reading
-from integrations.registry import get_preset
+from integrations.registry import get_preset, get_vendor
 from integrations.services import access_for
+from integrations.vendors.aha.sandbox_records import PRODUCTS
+from integrations.vendors.goto.sandbox import Vendor as GoToSide
 from saas.models import SaaSUser
 from tests.makers import make_person
 
@@ -118,10 +121,9 @@ def test_a_look_up_that_fails_is_no_match_either(goto: Desk):
 
 def test_the_owner_of_the_key_is_spared_by_what_is_looked_up(goto: Desk):
     """F-27: the record does not name the key, the look-up does."""
-    owner = next(
-        one for one in goto.sandbox.state["goto"].kept()["users"] if "key-owner" in one["email"]
-    )
-    person = make_person(email=owner["email"])
+    side = goto.sandbox.state["goto"]
+    assert isinstance(side, GoToSide)
+    person = make_person(email=side.directory.users[side.owner_key].email)
 
     with pytest.raises(PresetRefused, match="the credentials belong to this record"):
         goto.prepare("unassign_license_by_email", person.email, {"license_key": LICENCE})
@@ -207,31 +209,28 @@ def test_a_listing_that_breaks_off_is_no_list(betterworks: Desk):
 def test_each_role_in_a_project_is_a_row(aha: Desk):
     """AH-46, AH-47: the same role in two projects stays two rows."""
     user = aha.account(make_person())
-    for product in ("131414752", "517761884"):
-        answer_to(aha, f"users/{user.external_id}/product_roles", product)
+    products = [one.id for one in PRODUCTS if one.name][:2]
+    for product in products:
+        give_role(aha, user, product)
 
     roles = read(aha, "user_role", user.email).roles
 
     assert roles is not None
     assert (roles.found, roles.status) == (True, "active")
     assert roles.rows is not None
-    assert [(role, scope_id) for role, scope_id, _scope in roles.rows] == [
-        ("Owner", "131414752"),
-        ("Owner", "517761884"),
-    ]
+    assert {(role, scope_id) for role, scope_id, _scope in roles.rows} == {
+        ("Owner", product) for product in products
+    }
 
 
-def answer_to(desk: Desk, path: str, product: str) -> None:
+def give_role(desk: Desk, user: SaaSUser, product: str) -> None:
     """Give a role at the vendor, over its own API."""
     with desk_client(desk) as client:
         body = {"product_role": {"role": "product_owner", "product_id": product}}
-        client.call("POST", path, json=body)
+        client.call("POST", f"users/{user.external_id}/product_roles", json=body)
 
 
-def desk_client(desk: Desk) -> Any:
-    from integrations.client import VendorClient
-    from integrations.registry import get_vendor
-
+def desk_client(desk: Desk) -> VendorClient:
     vendor = get_vendor(desk.vendor).corrected(desk.credentials.overrides)
     return VendorClient(vendor, access_for(desk.credentials), inputs=desk.inputs)
 
@@ -277,7 +276,7 @@ def test_no_other_ending_means_not_found(aha: Desk, fault: Mapping[str, Any]):
     """C-25."""
     see(aha, aha.account(make_person()))
     user = aha.account(make_person())
-    values = {"times": 100, **fault}
+    values = dict(fault)
     aha.sandbox.faults.add(values.pop("kind"), vendor="aha", **values)
 
     reading = read(aha, "user_role", user.external_id)
