@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -13,7 +16,7 @@ from integrations.client import VendorClient
 from integrations.errors import PresetRefused, Problem
 from integrations.filters import as_text
 from integrations.manifest_parts import tree_placeholders
-from integrations.manifest_presets import Preset
+from integrations.manifest_presets import OUR_NAMES, Preset
 from integrations.models import Credentials
 from integrations.presets.account import Account, account_of, check_may_use
 from integrations.presets.call import PresetCall, Rendered, Target
@@ -24,6 +27,7 @@ from integrations.presets.render import LOOKED_UP, fill_request, fill_text, plac
 from integrations.registry import get_preset
 from integrations.services import variables
 from integrations.sync.protect import LAST_ADMINISTRATOR, last_administrators
+from integrations.values import write_json
 from people.identity import email_key
 from people.models import Person
 from saas.models import SaaSUser
@@ -173,8 +177,28 @@ def _rendered(
         values=values,
         target=words[0],
         effect=words[1],
+        needed=_needed(preset, values),
         warnings=tuple(warnings_about(preset, values["inputs"])),
     )
+
+
+def _needed(preset: Preset, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the look-up of the effect names, as plain JSON, to be kept with the operation."""
+    look_up = preset.change.look_up if preset.change else None
+    if look_up is None:
+        return {}
+    asked = look_up.request
+    trees = [asked.path, asked.params, asked.headers, asked.body, asked.variables, look_up.equals]
+    found: dict[str, Any] = {}
+    for placeholder in tree_placeholders(trees):
+        steps = tuple(takewhile(lambda step: isinstance(step, str), placeholder.steps))
+        *groups, name = map(str, steps)
+        place = found
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[name] = replace(placeholder, steps=steps, filters=()).value(values, "blank")
+    kept: dict[str, Any] = json.loads(write_json(found))
+    return kept
 
 
 # Whom such a call spares (M-15, F-27).
