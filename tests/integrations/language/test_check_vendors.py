@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.models import Credentials
+from integrations.registry import preset_ids
 from tests.integrations.language.conftest import SECRET
 from tests.integrations.language.server import json_reply, serving
 from tests.makers import make_credentials, make_variable
@@ -15,8 +16,9 @@ def test_every_vendor_is_printed_with_its_loads(capsys: pytest.CaptureFixture[st
     call_command("check_vendors")
 
     printed = capsys.readouterr().out
-    assert "aha: Aha!. Loads: users (Aha! User Load). Presets: none yet." in printed
+    assert "aha: Aha!. Loads: users (Aha! User Load). Presets: aha.deactivate_user, " in printed
     assert "bamboohr: BambooHR. Loads: employees (BambooHR Employee Load)." in printed
+    assert all(preset_id in printed for preset_id in preset_ids())
 
 
 def test_one_vendor_can_be_named(capsys: pytest.CaptureFixture[str]):
