@@ -19,7 +19,7 @@ from integrations.verdicts import holds
 from people.masking import mask
 
 _NO_CONTENT = 204
-_GOOD, _REDIRECT, _CLIENT, _SERVER = 200, 300, 400, 500
+_CLIENT, _SERVER = 400, 500
 _FORBIDDEN, _TOO_MANY = 403, 429
 # Sent elsewhere after it was done, perhaps; and too slow.
 _LEAVES_IT_OPEN = frozenset({302, 303, 408})
@@ -90,7 +90,7 @@ def judge_batch(
 
 def _of_error(vendor: Vendor, preset: Preset, error: VendorError) -> Outcome:
     status, kind = error.status, _kind_of(error)
-    meaning = None if _is_open(error) else _meaning(preset, status, {}, error.body)
+    meaning = None if _is_open(error) else _meaning(preset, status, {}, error.body, good=False)
     if kind == Kind.REFUSED and meaning is not None and status is not None:
         told = _by_meaning(preset, meaning, status, error.body, error)
     else:
@@ -139,7 +139,7 @@ def _of_answer(
     if is_blank and not preset.answer.may_be_empty:
         why = f"its answer is empty (status {answer.status})"
         return _nobody_knows(vendor, "empty", why, answer.status)
-    meaning = _meaning(preset, answer.status, answer.headers, answer.json)
+    meaning = _meaning(preset, answer.status, answer.headers, answer.json, good=True)
     if meaning is not None:
         return _by_meaning(preset, meaning, answer.status, answer.json, None)
     if preset.batch is not None:
@@ -174,14 +174,17 @@ def _done(preset: Preset, answer: Answer) -> Outcome:
 
 
 def _meaning(
-    preset: Preset, status: int | None, headers: Mapping[str, str], body: Any
+    preset: Preset, status: int | None, headers: Mapping[str, str], body: Any, *, good: bool
 ) -> Meaning | None:
-    """The first meaning that fits the answer; a rule without status speaks of every good one."""
+    """The first meaning that fits the answer; a rule without status speaks of every good one.
+
+    What the vendor folder takes for an error is no good one, whatever its status.
+    """
     if status is None:
         return None
     seen = for_conditions(body)
     for one in preset.answer.meanings:
-        fits = status == one.status if one.status else _GOOD <= status < _REDIRECT
+        fits = status == one.status if one.status else good
         if fits and (one.when is None or holds(one.when, headers, seen)):
             return one
     return None
