@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
+from typing import Self
 
 from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
@@ -125,6 +127,21 @@ class Credentials(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Self] | None = None,
+    ) -> None:
+        """Reload these fields only. One query.
+
+        `only("sealed")` upon the manager's `defer("sealed")` means every column: what was edited
+        and not yet saved would be lost when the secret is opened.
+        """
+        if fields is not None and from_queryset is None:
+            from_queryset = models.QuerySet(type(self))
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
 
 
 class GlobalVariable(models.Model):
