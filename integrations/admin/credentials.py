@@ -137,6 +137,7 @@ class CredentialsAdmin(SafeQueryMixin, ConnectPages, HistoryPage, FactsPage, Mod
         vendor, kind = _vendor_and_type(request, obj)
         auth = getattr(vendor.manifest.auth, kind, None)
         kept = kept_names(kind)
+        account = ["tenant"] if vendor.manifest.tenant.word else []
         help_text = format_html(
             "{} Use an account at {} that is kept for this purpose: it has only the rights it "
             "needs, and nobody's departure stops the integration.",
@@ -150,7 +151,7 @@ class CredentialsAdmin(SafeQueryMixin, ConnectPages, HistoryPage, FactsPage, Mod
                 {"fields": field_names(vendor, kind), "description": help_text},
             ),
             *([("Where the secret is kept", {"fields": kept})] if kept else []),
-            ("Use", {"fields": ["expires_on", "groups", "base_url"]}),
+            ("Use", {"fields": ["expires_on", "groups", "base_url", *account]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Credentials | None = None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -52,7 +52,8 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Credentials
-        fields = ("name", "base_url", "expires_on", "groups")
+        fields = ("name", "base_url", "expires_on", "groups", "tenant")
+        labels: ClassVar[dict[str, str]] = {"tenant": "Account"}
         widgets = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -65,6 +66,15 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in self.secret_names:
             self._describe_secret(name)
         self._show_places()
+        word = self.vendor.manifest.tenant.word
+        if "tenant" in self.fields and word is None:
+            del self.fields["tenant"]
+        elif "tenant" in self.fields:
+            self.fields["tenant"].help_text = (
+                f"{self.vendor.label} does not say which account credentials are for. Where you "
+                "have several, give each a word of its own before the first launch; empty means "
+                f'"{word}".'
+            )
         if "name" in self.fields and self.instance.pk is None:
             self.fields[
                 "name"
@@ -124,6 +134,20 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
             except VendorError as problem:
                 raise forms.ValidationError(problem.message) from None
         return url
+
+    def clean_tenant(self) -> str | None:
+        """Keep the word of an account that was launched: accounts and limits hang on it (M-1)."""
+        typed = (self.cleaned_data["tenant"] or "").strip() or None
+        if self.instance.pk is None:
+            return typed
+        meant = typed or self.vendor.manifest.tenant.word
+        launched = self.instance.integrations.exclude(tenant=None).exclude(tenant=meant).first()
+        if launched is not None:
+            raise forms.ValidationError(
+                f'"{launched.name}" was launched with these credentials for the account '
+                f'"{launched.tenant}". Make other credentials for another account.'
+            )
+        return typed
 
     def clean(self) -> dict[str, Any]:
         """Warn of a key that looks unusual (AH-05); ask for all secrets where none can be read."""
