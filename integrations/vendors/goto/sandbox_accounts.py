@@ -28,6 +28,7 @@ FIRST_KEY = 5_300_000_000_000_012_345
 LARGEST_GAP = 900_000_000
 SHARE_WITH_ACCOUNT = 0.55
 SEATS_PER_PERSON = 1.2
+FEWEST_SEATS = 25
 ALWAYS_WITH_ACCOUNT = frozenset({CHIEF, KEY_OWNER, CONTRACTOR, LEFT, OTHER_SCRIPT})
 ZONES = {"United Kingdom": "Europe/London", "Germany": "Europe/Berlin", "Japan": "Asia/Tokyo"}
 LANGUAGES = {"United Kingdom": "en_GB", "Germany": "de_DE", "Japan": "ja_JP", "Italy": "it_IT"}
@@ -53,7 +54,7 @@ def epoch_ms(moment: datetime) -> int:
 
 def make_licences(people: int) -> list[Licence]:
     """Four licences: two with seats enough, one of three seats, one without any."""
-    seats = max(10, round(people * SEATS_PER_PERSON))
+    seats = max(FEWEST_SEATS, round(people * SEATS_PER_PERSON))
     return [
         Licence("7902142105473202120", "GoTo Connect", ("JIVE",), seats),
         Licence("7902142105473202121", "GoTo Meeting", ("G2M",), seats),
