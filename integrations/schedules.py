@@ -234,6 +234,24 @@ def _when(schedule: Schedule) -> str:
     return f"at the times of the cron expression {schedule.cron} in"
 
 
+def as_cron(schedule: Schedule) -> str:
+    """Say it as the five fields of cron, by its zone's clock; nothing for a single moment."""
+    if isinstance(schedule, Cron):
+        return schedule.cron
+    if isinstance(schedule, Once):
+        return ""
+    if isinstance(schedule, EveryHour):
+        return f"{schedule.minute} * * * *"
+    at = clock_of(schedule.at)
+    clock = f"{at.minute} {at.hour}"
+    if isinstance(schedule, EveryWeek):
+        days = ",".join(str((WEEKDAYS.index(day) + 1) % 7) for day in schedule.on)
+        return f"{clock} * * {days}"
+    if isinstance(schedule, EveryMonth):
+        return f"{clock} {min(schedule.on, _EVERY_MONTH_HAS)} * *"
+    return f"{clock} * * *"
+
+
 def clock_of(at: str) -> time:
     """`06:00` as a time."""
     return time.fromisoformat(at)

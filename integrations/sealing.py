@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.fernet import InvalidToken
 from django.db.models import F
 from django.utils import timezone
 
@@ -55,13 +56,20 @@ class Edit:
 def lock_row(row: Credentials) -> None:
     """Let nobody else write the row until the transaction ends, and read what others wrote.
 
-    Call it in a transaction. Two queries; none for a row that is not saved yet.
+    Call it in a transaction. One query; none for a row that is not saved yet. What was put on the
+    object already stays there: asking it for a deferred column would read all of them again.
     """
     if row._state.adding:  # noqa: SLF001 - documented
         return
-    Credentials.objects.select_for_update().filter(pk=row.pk).values_list("pk").first()
-    row.refresh_from_db(fields=["hints", "reconnect_since"])
-    row.__dict__.pop("sealed", None)  # read when it is opened, if at all: no key may fit it
+    locked = Credentials.objects.select_for_update().filter(pk=row.pk)
+    try:
+        row.sealed, row.hints, row.reconnect_since = locked.values_list(
+            "sealed", "hints", "reconnect_since"
+        ).get()
+    except InvalidToken:
+        # No key fits; it is opened only by who wants what is in it, and written only anew.
+        row.__dict__.pop("sealed", None)
+        row.hints, row.reconnect_since = locked.values_list("hints", "reconnect_since").get()
 
 
 def write_edit(row: Credentials, edit: Edit) -> None:
@@ -82,7 +90,7 @@ def write_edit(row: Credentials, edit: Edit) -> None:
     if row._state.adding:  # noqa: SLF001 - documented
         row.save()
     else:
-        row.save(update_fields=EDITED)
+        row.save(update_fields=[name for name in EDITED if name in row.__dict__])
     if _ends_grant(edit):
         _forget_grant(row)
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.utils import timezone
 
+from integrations.holding import is_local
 from integrations.models import Integration
 from integrations.schedules import in_words
 from integrations.show import show_value
@@ -47,6 +48,8 @@ class InWords:
     def next_run(self, row: Any) -> str:
         if row.state == Integration.State.PAUSED:
             return "Paused"
+        if is_local(row):
+            return "By command"
         schedule = find_schedule(row)
         if schedule is None or row.next_slot is None:
             return "Only when asked" if schedule is None else "–"

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from integrations.due_times import Slot
 from integrations.guard import Room, accounts_room, people_room
+from integrations.holding import command_for, is_local
 from integrations.models import DueSlot, Integration
+from integrations.schedules import Schedule, as_cron
 from integrations.slots import find_schedule
 from integrations.timetable import slot_in_words, slot_overview
 
@@ -30,6 +34,7 @@ class Timetable:
     words: str
     next: Sequence[TimetableRow]
     last: Sequence[TimetableRow]
+    cron: Sequence[str] = ()
 
 
 def show_timetable(row: Integration, now: datetime) -> Timetable:
@@ -40,11 +45,23 @@ def show_timetable(row: Integration, now: datetime) -> Timetable:
     def words(slot: Slot) -> str:
         return slot_in_words(slot, schedule, now) if schedule else ""
 
+    local = is_local(row)
     return Timetable(
         overview.words,
-        [TimetableRow(slot.instant, words(slot)) for slot in overview.next],
+        [TimetableRow(slot.instant, words(slot)) for slot in (() if local else overview.next)],
         [TimetableRow(one.instant, words(Slot(one.instant)), one) for one in overview.last],
+        _cron_lines(row, schedule) if local else (),
     )
+
+
+def _cron_lines(row: Integration, schedule: Schedule | None) -> list[str]:
+    """What to put into the crontab of the machine that has the secret (M-35, MO-32)."""
+    fields = as_cron(schedule) if schedule else ""
+    if not fields or schedule is None:
+        return [command_for(row)]
+    # A % ends a line of cron unless it is escaped.
+    command = command_for(row).replace("%", "\\%")
+    return [f"CRON_TZ={schedule.timezone}", f"{fields} cd {settings.BASE_DIR} && {command}"]
 
 
 def limits_today(row: Integration, now: datetime) -> list[str]:

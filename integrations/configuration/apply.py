@@ -13,7 +13,6 @@ from django.db.models import Q
 
 from integrations import services
 from integrations.configuration.check import (
-    SECRETS,
     check_credentials,
     check_fields,
     check_variables,
@@ -41,6 +40,7 @@ from integrations.configuration.write import (
     write_variable,
 )
 from integrations.errors import ConfigurationRefused, FileProblem, NotReady
+from integrations.holding import SECRETS, what_is_missing
 from integrations.models import Integration
 from people.errors import FieldInvalid
 from people.models import CustomField
@@ -167,7 +167,11 @@ def _surroundings(
             }
             # A secret that cannot be read is told where it stands, not again at each user.
             | {one.key for one in wishes.credentials if problems.are_under((*one.path, "secrets"))}
-            | {name for name, row in world.credentials.items() if name not in secrets and row.hints}
+            | {
+                name
+                for name, row in world.credentials.items()
+                if name not in secrets and not what_is_missing(row)
+            }
         ),
         status_owners=frozenset(
             {

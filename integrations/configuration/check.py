@@ -20,18 +20,20 @@ from integrations.errors import (
     UnknownVendor,
     did_you_mean,
 )
+from integrations.holding import OPTIONAL, SECRETS
 from integrations.models import Credentials, GlobalVariable
+from integrations.oauth.grant import SETTINGS as OAUTH_SETTINGS
+from integrations.oauth.grant import mistakes_in
 from integrations.registry import Vendor, get_vendor, vendors
 from people.errors import FieldInvalid
 from people.fields import check_field, has_values
 from people.models import CustomField
 
-# What each type of credentials is made of.
-SECRETS: Mapping[str, tuple[str, ...]] = {
-    "api_key": ("value",),
-    "basic": ("username", "password"),
+_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "api_key": ("token_name", "add_to"),
+    "basic": (),
+    "oauth2": OAUTH_SETTINGS,
 }
-_SETTINGS: Mapping[str, tuple[str, ...]] = {"api_key": ("token_name", "add_to"), "basic": ()}
 _PLACEHOLDER = re.compile(r"{{.*?}}")
 
 
@@ -131,6 +133,10 @@ def _check_settings(
             mistaken = True
     if mistaken:
         return
+    if wanted["type"] == Credentials.Type.OAUTH2:
+        for name, why in mistakes_in(vendor, wanted["settings"]).items():
+            problems.add((*wish.path, "settings", name), why)
+        return
     stand_in = dict.fromkeys(SECRETS[wanted["type"]], "x")
     access = Access(0, wish.key, wanted["type"], wanted["settings"], stand_in)
     try:
@@ -140,7 +146,8 @@ def _check_settings(
 
 
 def _check_secret_names(wish: Wanted[CredentialsPart, Credentials], problems: Problems) -> None:
-    known = SECRETS[wish.wanted["type"]]
+    needed = SECRETS[wish.wanted["type"]]
+    known = (*needed, *OPTIONAL.get(wish.wanted["type"], ()))
     for name in wish.part.secrets:
         if name not in known:
             problems.add(
@@ -148,8 +155,14 @@ def _check_secret_names(wish: Wanted[CredentialsPart, Credentials], problems: Pr
                 f"{wish.wanted['type']} has no secret of this name.{did_you_mean(name, known)} "
                 f"It has: {', '.join(known)}.",
             )
-    if wish.row is None and wish.part.secrets:
-        for name in known:
+    outside = wish.wanted["stored"] == Credentials.Stored.REFERENCE
+    if outside and wish.wanted["type"] == Credentials.Type.OAUTH2:
+        problems.add(
+            (*wish.path, "stored"),
+            "OAuth 2.0 is always sealed: its tokens change by themselves and have to be stored",
+        )
+    if (wish.row is None or outside) and wish.part.secrets:
+        for name in needed:
             if name not in wish.part.secrets:
                 problems.add((*wish.path, "secrets", name), "is missing")
 

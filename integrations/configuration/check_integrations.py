@@ -20,6 +20,7 @@ from integrations.errors import (
     UnknownVendor,
     did_you_mean,
 )
+from integrations.holding import installation_mistake
 from integrations.models import Credentials, Integration
 from integrations.registry import Vendor, get_vendor
 from integrations.rules import compile_rules
@@ -49,6 +50,18 @@ class Surroundings:
             return str(self.credentials[credentials].wanted["vendor"])
         row = self.world.credentials.get(credentials)
         return row.vendor if row else None
+
+    def installation_mistake(self, installation: str, credentials: str) -> str:
+        """Say why this installation type does not go with credentials (M-35), or nothing."""
+        row = self.world.credentials.get(credentials)
+        if credentials in self.credentials:
+            wanted = self.credentials[credentials].wanted
+            type_, stored = str(wanted["type"]), str(wanted["stored"])
+        elif row is not None:
+            type_, stored = row.type, row.stored
+        else:
+            return ""
+        return installation_mistake(installation, type_=type_, stored=stored, name=credentials)
 
 
 def check_integration(wish: Wish, around: Surroundings, problems: Problems) -> list[str]:
@@ -115,6 +128,8 @@ def _check_names(wish: Wish, around: Surroundings, vendor: Vendor, problems: Pro
             problems.add(
                 (*path, "credentials"), f'"{name}" belong to another vendor, {owner}; choose others'
             )
+        elif mistake := around.installation_mistake(wanted["installation"], name):
+            problems.add((*path, "installation"), mistake)
     user = wanted["run_as"]
     if user is not None and user not in around.world.usernames:
         hint = did_you_mean(user, around.world.usernames)

@@ -8,13 +8,14 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from integrations.auth import lint_secret
-from integrations.configuration.check import SECRETS, field_row
+from integrations.configuration.check import field_row
 from integrations.configuration.describe import defaults, describe_field
 from integrations.configuration.problems import Problems
 from integrations.configuration.receipt import Change, FieldChange
 from integrations.configuration.schema import PARTS, CredentialsPart
 from integrations.configuration.world import OBJECTS, Wanted, Wishes, World
 from integrations.errors import SecretsUnreadable, UnknownVendor
+from integrations.holding import SECRETS
 from integrations.models import Credentials
 from integrations.references import SecretUnset, SecretUnusable, read_secret
 from integrations.registry import get_vendor
@@ -30,17 +31,22 @@ class Secrets:
     """The secrets that a file brings for one set of credentials, opened; never shown.
 
     `changed` are those that differ from what is stored; `start_anew` when what is stored cannot be
-    read any more and is to be replaced as a whole.
+    read any more and is to be replaced as a whole. `references` says where secrets are
+    that are kept outside; then nothing is read.
     """
 
     changed: Mapping[str, str] = field(default_factory=dict, repr=False)
     stored: frozenset[str] = frozenset()
     start_anew: bool = False
     notes: tuple[str, ...] = ()
+    references: Mapping[str, Mapping[str, str]] | None = None
+    moved: tuple[FieldChange, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all secrets that the credentials hold afterwards."""
+        """The names of all secrets that the credentials hold, or name a place for, afterwards."""
+        if self.references is not None:
+            return frozenset(self.references)
         return (frozenset() if self.start_anew else self.stored) | frozenset(self.changed)
 
 
@@ -49,8 +55,11 @@ def find_secrets(
 ) -> Secrets:
     """Read what `secrets` names and compare it with what is stored. One query where it is stored.
 
-    An unset place keeps the stored secret and says so (M-35); the first time it is a mistake.
+    An unset place keeps the stored secret and says so (M-35); the first time it is a mistake. An
+    imported refresh token that was taken over before is not taken again: it has been renewed since.
     """
+    if wish.wanted["stored"] == Credentials.Stored.REFERENCE:
+        return _references(wish)
     stored, readable = _stored(wish.row)
     given: dict[str, str] = {}
     notes: list[str] = []
@@ -65,7 +74,12 @@ def find_secrets(
                 notes.append(f'credentials "{wish.key}": {problem}; the stored {name} is kept')
             else:
                 problems.add(path, str(problem))
-    changed = {name: value for name, value in given.items() if stored.get(name) != value}
+    imported = stored.get("imported")
+    changed = {
+        name: value
+        for name, value in given.items()
+        if stored.get(name) != value and not (name == "refresh_token" and value == imported)
+    }
     notes += [
         f'credentials "{wish.key}": {warning}'
         for value in changed.values()
@@ -80,6 +94,18 @@ def find_secrets(
             "what is stored cannot be read with the keys in FERNET_KEYS; give all of its secrets",
         )
     return Secrets(changed, frozenset(stored), anew, tuple(notes))
+
+
+def _references(wish: Wanted[CredentialsPart, Credentials]) -> Secrets:
+    """Where secrets are that are kept outside: only names, of the file or as they are stored."""
+    old: Mapping[str, Mapping[str, str]] = wish.row.references if wish.row else {}
+    new: dict[str, Mapping[str, str]] = {**wish.part.secrets} or {**old}
+    moved = tuple(
+        FieldChange(f"secrets.{name}", old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    )
+    return Secrets(references=new, moved=moved)
 
 
 def _stored(row: Credentials | None) -> tuple[dict[str, str], bool]:
@@ -125,6 +151,8 @@ def changes(
 
 
 def _secret_changes(secrets: Secrets) -> tuple[FieldChange, ...]:
+    if secrets.references is not None:
+        return secrets.moved
     return tuple(
         FieldChange(
             f"secrets.{name}", *(("set", "changed") if name in secrets.stored else (None, "set"))

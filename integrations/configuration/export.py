@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from integrations.configuration.check import SECRETS
 from integrations.configuration.describe import (
     describe_credentials,
     describe_field,
     describe_integration,
 )
 from integrations.configuration.world import OBJECTS, World, read_world
+from integrations.holding import SECRETS
 from integrations.models import Credentials
 
 _HEAD = """\
@@ -64,7 +64,9 @@ def _credentials(world: World) -> Iterator[dict[str, Any]]:
     for name in _in_order(world.credentials):
         row = world.credentials[name]
         described = describe_credentials(row)
-        if row.hints:
+        if row.stored == Credentials.Stored.REFERENCE:
+            described = _put_after("settings", "secrets", row.references, described)
+        elif row.hints:
             places = {secret: {"env": _variable(row, secret, taken)} for secret in _secrets_of(row)}
             described = _put_after("settings", "secrets", places, described)
         yield described

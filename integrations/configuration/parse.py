@@ -18,11 +18,7 @@ _LATER_KEYS: dict[str, frozenset[str]] = {
     "integrations": frozenset({"source", "blocklist", "blank_status"}),
 }
 _LATER_VALUES: dict[str, dict[str, frozenset[str]]] = {
-    "credentials": {"type": frozenset({"oauth2"}), "stored": frozenset({"reference"})},
-    "integrations": {
-        "installation": frozenset({"local"}),
-        "load": frozenset({"provisioning"}),
-    },
+    "integrations": {"load": frozenset({"provisioning"})},
 }
 # Where nothing is a value of its own: it takes away what is stored.
 _MAY_BE_NULL = frozenset(

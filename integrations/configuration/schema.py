@@ -101,10 +101,10 @@ class CredentialsPart(Part):
 
     name: Name
     vendor: Text
-    type: Literal["api_key", "basic"] = "api_key"
+    type: Literal["api_key", "basic", "oauth2"] = "api_key"
     settings: dict[str, Any] = {}
     secrets: dict[str, Reference] = {}
-    stored: Literal["sealed"] = "sealed"
+    stored: Literal["sealed", "reference"] = "sealed"
     tenant: Annotated[str, BeforeValidator(_text), Field(max_length=200)] | None = None
     base_url: Annotated[str, BeforeValidator(_text), Field(max_length=500)] | None = None
     expires_on: Day | None = None
@@ -142,7 +142,7 @@ class IntegrationPart(Part):
     load: Text
     user_selection: Literal["user_plus_saas_user", "user_only"] = "user_plus_saas_user"
     application: Name | None = None
-    installation: Literal["cloud"] = "cloud"
+    installation: Literal["cloud", "local"] = "cloud"
     preference: Literal["create_and_update", "create_only", "update_only"] = "create_and_update"
     priority: Annotated[int, Field(strict=True, ge=1, le=1000)] = 50
     credentials: Name | None = None

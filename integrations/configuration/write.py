@@ -17,7 +17,7 @@ from integrations.configuration.schema import CredentialsPart, FieldPart, Integr
 from integrations.configuration.world import Wanted
 from integrations.errors import NotReady
 from integrations.models import Credentials, FieldMapping, GlobalVariable, Integration
-from integrations.secrets import seal
+from integrations.sealing import Edit, lock_row, write_edit
 from integrations.timetable import assign_schedule
 from people.fields import change_field, make_field
 from people.models import CustomField
@@ -81,21 +81,36 @@ def write_credentials(
     """Make or change credentials and seal what is new of their secrets. About four queries."""
     wanted = wish.wanted
     row = wish.row or Credentials(name=wish.key)
+    lock_row(row)
     row.vendor, row.type, row.settings = wanted["vendor"], wanted["type"], wanted["settings"]
-    row.stored, row.tenant = wanted["stored"], wanted["tenant"]
+    row.tenant = wanted["tenant"]
     row.base_url, row.overrides = wanted["base_url"] or "", wanted["overrides"]
     row.expires_on = date.fromisoformat(wanted["expires_on"]) if wanted["expires_on"] else None
-    if secrets.start_anew:
-        row.sealed, row.hints = "", {}
-    if secrets.changed:
-        seal(row, secrets.changed, by=author.name)
-    if secrets.changed or not wish.current or _reaches_elsewhere(wish):
+    if secrets.changed or secrets.moved or not wish.current or _reaches_elsewhere(wish):
         row.test_state, row.test_message, row.tested_at = Credentials.Test.UNTESTED, "", None
-    row.updated_at = timezone.now()
     author.sign(row)
-    row.save()
+    edit = Edit(
+        by=author.name,
+        secrets=secrets.changed,
+        changed=_changed_keys(wish),
+        anew=secrets.start_anew,
+        references=secrets.references,
+    )
+    write_edit(row, edit)
     if not wish.current or wish.current["groups"] != wanted["groups"]:
         row.groups.set([groups[name] for name in wanted["groups"]])
+
+
+def _changed_keys(wish: Wanted[CredentialsPart, Credentials]) -> set[str]:
+    """What a grant depends on and the file changes, such as `settings.scope`."""
+    old, new = wish.current or {}, wish.wanted
+    was, becomes = old.get("settings") or {}, new["settings"] or {}
+    changed = {
+        f"settings.{name}"
+        for name in {*was, *becomes}
+        if wish.current and was.get(name) != becomes.get(name)
+    }
+    return changed | {key for key in ("type", "base_url") if old and old.get(key) != new[key]}
 
 
 def _reaches_elsewhere(wish: Wanted[CredentialsPart, Credentials]) -> bool:

@@ -16,6 +16,7 @@ from integrations.errors import IntegrationsError
 from integrations.forms.lists import EmailListField, TextListField
 from integrations.forms.rules import RulesField
 from integrations.forms.schedule import ScheduleField
+from integrations.holding import installation_mistake
 from integrations.manifest_parts import Input
 from integrations.models import Installation, Integration
 from integrations.own_limits import limits_that_raise
@@ -71,6 +72,14 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["run_as"].required = True
             users = self.fields["run_as"].queryset  # type: ignore[attr-defined]
             self.fields["run_as"].queryset = users.filter(is_active=True)  # type: ignore[attr-defined]
+        if "installation" in self.fields:
+            kinds = Integration.Installation
+            choices = [(kinds.CLOUD.value, "Cloud"), (kinds.LOCAL.value, "Local")]
+            self.fields["installation"].choices = choices  # type: ignore[attr-defined]
+            self.fields["installation"].help_text = (
+                "Cloud runs here, by its schedule or Run now. Local is run by a command or cron on "
+                "the machine that has its secret; it needs credentials that are kept outside."
+            )
         if "credentials" in self.fields:
             field = self.fields["credentials"]
             field.queryset = field.queryset.filter(vendor=vendor)  # type: ignore[attr-defined]
@@ -112,9 +121,21 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             self._same_account(inputs)
         cleaned["inputs"] = inputs
         self.instance.inputs = inputs
+        self._clean_installation(cleaned)
         self._clean_schedule(cleaned)
         self._clean_limits(cleaned)
         return cleaned
+
+    def _clean_installation(self, cleaned: dict[str, Any]) -> None:
+        """Local and Cloud each need another kind of credentials (M-35, MO-10)."""
+        credentials, chosen = cleaned.get("credentials"), cleaned.get("installation")
+        if credentials is None or not chosen:
+            return
+        mistake = installation_mistake(
+            chosen, type_=credentials.type, stored=credentials.stored, name=credentials.name
+        )
+        if mistake:
+            self.add_error("installation", mistake)
 
     def _clean_schedule(self, cleaned: dict[str, Any]) -> None:
         """Slots before an edit are not caught up (M-32)."""

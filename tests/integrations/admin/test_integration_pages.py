@@ -79,7 +79,7 @@ def test_the_choices_of_the_form_are_exactly_those_of_the_documents(admin_page: 
         return [str(label) for value, label in form.fields[name].choices if value]
 
     assert labels("user_selection") == ["User plus SaaS User", "User only"]
-    assert labels("installation") == ["Cloud"]
+    assert labels("installation") == ["Cloud", "Local"]
     assert labels("preference") == ["Create & Update", "Create only", "Update only"]
 
 

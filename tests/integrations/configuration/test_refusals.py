@@ -245,9 +245,6 @@ def test_a_mistake_is_refused_naming_line_and_key(old: str, new: str, at: str, s
     ("text", "at"),
     [
         ("workflows: [{name: x}]", "workflows"),
-        (AHA.replace("type: api_key", "type: oauth2"), "credentials[0].type"),
-        (AHA.replace("stored: sealed", "stored: reference"), "credentials[0].stored"),
-        (AHA.replace("installation: cloud", "installation: local"), "integrations[0].installation"),
         (AHA.replace("load: users", "load: provisioning"), "integrations[0].load"),
         (AHA + "    source: BambooHR employees\n", "integrations[0].source"),
         (AHA + "    blocklist: [Contractor]\n", "integrations[0].blocklist"),
