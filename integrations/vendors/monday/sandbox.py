@@ -5,11 +5,10 @@ What is answered and where the fact was read is in the vendor folder's README.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute_sync
+from graphql import GraphQLError, OperationDefinitionNode, execute_sync
 
 from integrations.sandbox.messages import JSON, Answer, Request
 from integrations.sandbox.people import KEY_OWNER, Worker
@@ -34,18 +33,11 @@ from integrations.vendors.monday.sandbox_schema import (
     read_query,
     version_for,
 )
+from integrations.vendors.monday.sandbox_wire import body_of, invalid, outcome, sample, variables_of
 
-QUERIES = Path(__file__).with_name("queries")
 LEGACY = {"COMPLEXITY_BUDGET_EXHAUSTED": "ComplexityException"}
 STATUSES = ["ACTIVE", "PENDING", "INACTIVE"]
 KINDS = ["ADMIN", "MEMBER", "GUEST", "VIEW_ONLY"]
-
-
-def _sample(name: str, **variables: Any) -> Request:
-    text = (QUERIES / f"{name}.graphql").read_text(encoding="utf-8")
-    body = orjson.dumps({"query": text, "variables": variables})
-    headers = {"content-type": JSON, "api-version": "2026-10"}
-    return Request(method="POST", path="/v2", headers=headers, body=body)
 
 
 class Vendor(VendorSide):
@@ -61,8 +53,8 @@ class Vendor(VendorSide):
         "versions": VERSIONS,
     }
     samples: ClassVar[Mapping[str, Request]] = {
-        "me": _sample("me"),
-        "users": _sample("users", page=1, limit=500, statuses=STATUSES, kinds=KINDS),
+        "me": sample("me"),
+        "users": sample("users", page=1, limit=500, statuses=STATUSES, kinds=KINDS),
     }
 
     def __init__(self, *given: Any) -> None:
@@ -113,17 +105,17 @@ class Vendor(VendorSide):
     # Requests.
 
     def page_of(self, request: Request) -> int | None:
-        page = _variables_of(_body_of(request)).get("page")
+        page = variables_of(body_of(request)).get("page")
         return page if isinstance(page, int) else None
 
     def with_page(self, request: Request, page: int) -> Request:
-        body = _body_of(request)
-        variables = {**_variables_of(body), "page": page}
+        body = body_of(request)
+        variables = {**variables_of(body), "page": page}
         return replace(request, body=orjson.dumps({**body, "variables": variables}))
 
     def called(self, request: Request) -> str:
         """The operation's name, such as `Users`."""
-        head = str(_body_of(request).get("query", "")).partition("{")[0].partition("(")[0]
+        head = str(body_of(request).get("query", "")).partition("{")[0].partition("(")[0]
         return head.partition(" ")[2].strip() or head.strip()
 
     @route("POST", "/v2")
@@ -142,7 +134,7 @@ class Vendor(VendorSide):
         operation = query.operation(name)
         if query.errors or operation is None:
             errors = query.errors or [GraphQLError("Which operation is meant is not clear.")]
-            return _invalid(errors)
+            return invalid(errors)
         cost = complexity(operation, variables)
         self._spend(cost)
         calls = Calls(self, version, cost)
@@ -154,7 +146,7 @@ class Vendor(VendorSide):
         """Query, variables and the operation's name; refused when the body is something else."""
         if request.header("content-type").split(";")[0].strip().lower() != JSON:
             raise RefusedError(self._failed("Bad request", "Bad request", 400))
-        body = _body_of(request)
+        body = body_of(request)
         text, variables = body.get("query"), body.get("variables") or {}
         name = body.get("operationName")
         if not isinstance(text, str) or not isinstance(variables, dict):
@@ -217,8 +209,8 @@ class Vendor(VendorSide):
             operation_name=operation.name.value if operation.name else None,
         )
         if result.data is None and result.errors and all(not one.path for one in result.errors):
-            return _invalid(result.errors)  # variables of other types than the query says
-        return Answer.of({**_outcome(result), **self._around()})
+            return invalid(result.errors)  # variables of other types than the query says
+        return Answer.of({**outcome(result), **self._around()})
 
     def _around(self) -> dict[str, Any]:
         return {"account_id": int(ACCOUNT_ID), "extensions": {"request_id": f"r-{self.day.calls}"}}
@@ -293,30 +285,3 @@ class Vendor(VendorSide):
         self.owner_id = kept["owner_id"]
         self.day = Day(*kept["day"])
         self.replays.restore(kept["replays"])
-
-
-def _body_of(request: Request) -> dict[str, Any]:
-    """The body as an object; empty when it is none."""
-    try:
-        body = request.json()
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _variables_of(body: dict[str, Any]) -> dict[str, Any]:
-    variables = body.get("variables")
-    return variables if isinstance(variables, dict) else {}
-
-
-def _invalid(errors: Any) -> Answer:
-    shown = [
-        {**one.formatted, "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}} for one in errors
-    ]
-    return Answer.of({"errors": shown}, status=400)
-
-
-def _outcome(result: ExecutionResult) -> dict[str, Any]:
-    if not result.errors:
-        return {"data": result.data}
-    return {"data": result.data, "errors": [one.formatted for one in result.errors]}
