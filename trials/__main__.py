@@ -20,6 +20,7 @@ TRIALS = (
     "guard",
     "broker",
     "rotation",
+    "refresh",
     "restore",
     "schedules",
     "sequences",

@@ -60,7 +60,7 @@ def _cron_lines(row: Integration, schedule: Schedule | None) -> list[str]:
     if not fields or schedule is None:
         return [command_for(row)]
     # A % ends a line of cron unless it is escaped.
-    command = command_for(row).replace("%", "\\%")
+    command = command_for(row).replace("%", r"\%")
     return [f"CRON_TZ={schedule.timezone}", f"{fields} cd {settings.BASE_DIR} && {command}"]
 
 
