@@ -94,7 +94,7 @@ def _row_of(
         inputs=dict(call.vendor_inputs),
         target=_fitting((target or key).casefold(), 320),
         effect=_fitting((effect or key).casefold(), 500),
-        takes_access=preset.change.takes_access,
+        takes_access=preset.change.takes_access or call.takes_access,
         guarded=guarded,
         person_id=call.record.person_id,
         saas_user_id=call.record.saas_user_id,

@@ -27,6 +27,7 @@ Clock = Callable[[], datetime]
 LOOK_AFTER = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 MOST_SENT = 5
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+ADOPTED = "No answer had said so, but a look-up shows it: it went through."
 _EARLIER = " An earlier try of the same call may have gone through; look at the vendor."
 
 
@@ -55,7 +56,8 @@ def open_for(row: Operation) -> Opened:
             "preset again."
         )
     client = VendorClient(vendor, access_for(credentials), inputs=row.inputs)
-    return Opened(vendor, preset, client)
+    # With what is inferred about the vendor as it was corrected for these credentials.
+    return Opened(client.vendor, client.vendor.preset(preset.key), client)
 
 
 def send(claim: Claim, row: Operation, clock: Clock) -> None:
@@ -78,6 +80,8 @@ def send(claim: Claim, row: Operation, clock: Clock) -> None:
         outcome = _exchange(row, opened)
         if outcome.gone:
             outcome = _prove_gone(row, opened, outcome)
+        if outcome.kind == Kind.REFUSED and row.tries:
+            outcome = _ask_for_earlier_try(row, opened, outcome)
         record(claim, row, outcome, opened.change, now=clock())
 
 
@@ -122,6 +126,17 @@ def _prove_gone(row: Operation, opened: Opened, outcome: Outcome) -> Outcome:
         note = f"The vendor says that it is not there, yet shows it. {outcome.note}".strip()
         return replace(outcome, note=note)
     return replace(outcome, kind=Kind.DONE, note="It was gone already, so nothing was to be done.")
+
+
+def _ask_for_earlier_try(row: Operation, opened: Opened, outcome: Outcome) -> Outcome:
+    """Another try is refused: perhaps because an earlier one went through. At most one call."""
+    try:
+        found = sighting(opened, row)
+    except VendorError:
+        return outcome
+    if found is None:
+        return outcome
+    return replace(outcome, kind=Kind.DONE, code="adopted", note=ADOPTED, values=found)
 
 
 def _is_there_already(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:

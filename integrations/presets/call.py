@@ -71,6 +71,7 @@ class Target:
 class PresetCall:
     """One call, ready to be sent.
 
+    `takes_access`: it may take somebody's access away, so it counts towards the guard (M-15).
     `values` is everything that templates may name (record fields, inputs, looked_up, account,
     variables, items), for the look-up of the effect; `needed` is what of it that look-up names, as
     plain JSON, to be kept with an operation. `target` and `effect` are empty for a read. `warnings`
@@ -87,5 +88,6 @@ class PresetCall:
     values: Mapping[str, Any] = field(repr=False)
     target: str = ""
     effect: str = ""
+    takes_access: bool = False
     needed: Mapping[str, Any] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()

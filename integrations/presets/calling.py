@@ -17,7 +17,6 @@ from integrations.operations.guarding import room_for_call
 from integrations.operations.perform import perform
 from integrations.presets.account import Account, account_for_call
 from integrations.presets.call import PresetCall, Rendered
-from integrations.presets.inputs import takes_access
 from integrations.presets.plan import prepare
 from integrations.presets.read import Reading, external_id_of, read
 from integrations.presets.render import fill_request, shown
@@ -52,7 +51,7 @@ def plan_call(
     call = prepare(preset_id, credentials, record, given, user=user, plan=True)
     account = account_for_call(credentials, call)
     preset = account.vendor.preset(preset_id.partition(".")[2])
-    if takes_access(preset, call.values["inputs"]) and (held := _why_held(account)):
+    if call.takes_access and (held := _why_held(account)):
         call = replace(call, warnings=(*call.warnings, f"It would be held: {held}"))
     request = call.request if preset.request else _role_request(account, preset, call)
     return call, preset, shown(request, base_url=account.base_url) if request else None
@@ -80,10 +79,9 @@ def call_now(
     if preset.change is None:
         with account.open() as client:
             return Called(call, preset, reading=read(call, preset, client))
-    guarded = takes_access(preset, call.values["inputs"])
-    if guarded and (held := _why_held(account)):
+    if call.takes_access and (held := _why_held(account)):
         return Called(call, preset, held=held)
-    operation = perform(call, key=key, started_by=started_by, guarded=guarded)
+    operation = perform(call, key=key, started_by=started_by, guarded=call.takes_access)
     return Called(call, preset, operation=operation)
 
 

@@ -16,7 +16,7 @@ from integrations.client import VendorClient
 from integrations.errors import PresetRefused, Problem
 from integrations.filters import as_text
 from integrations.manifest_parts import tree_placeholders
-from integrations.manifest_presets import OUR_NAMES, Preset
+from integrations.manifest_presets import Preset
 from integrations.models import Credentials
 from integrations.presets.account import Account, account_of, check_may_use
 from integrations.presets.call import PresetCall, Rendered, Target
@@ -84,7 +84,7 @@ def prepare_for(
     if preset.batch is not None:
         values["items"] = [fill_text(preset.batch.item, values, preset=preset)]
     call = _rendered(preset_id, preset, account, target, values)
-    if takes_access(preset, values["inputs"]):
+    if call.takes_access:
         check_protected(preset, account, call, client=client)
     return call
 
@@ -177,6 +177,7 @@ def _rendered(
         values=values,
         target=words[0],
         effect=words[1],
+        takes_access=takes_access(preset, values["inputs"]),
         needed=_needed(preset, values),
         warnings=tuple(warnings_about(preset, values["inputs"])),
     )

@@ -175,6 +175,46 @@ def test_what_takes_access_counts_as_a_selection_by_hand(aha: Desk):
     assert Operation.objects.filter(guarded=True, state="done").count() == 3
 
 
+def test_a_switch_that_takes_access_away_counts_too(aha: Desk):
+    """M-15: whichever preset disables the user."""
+    users = [aha.account(make_person()) for _ in range(3)]
+
+    called = [
+        call_now(
+            "aha.update_user_details",
+            aha.credentials,
+            user.external_id,
+            {"enabled": "false"},
+            key=f"off:{user.pk}",
+            started_by="test",
+        )
+        for user in users[:2]
+    ]
+
+    assert [one.held == "" for one in called] == [True, False]
+    assert aha.effects() == ["user.update"]
+
+
+def test_a_corrected_fact_reaches_the_look_up_of_an_effect(betterworks: Desk):
+    """Issue: what is inferred about a vendor can be corrected per credentials."""
+    betterworks.credentials.overrides |= {"presets.create_user.request.path": "users/nowhere/"}
+    betterworks.credentials.save()
+    person = make_person(email="new@acme.example")
+
+    called = call_now(
+        "betterworks.create_user",
+        betterworks.credentials,
+        person.email,
+        {},
+        key="new",
+        started_by="test",
+    )
+
+    assert called.operation is not None
+    assert betterworks.sent("POST")[0].endswith("users/nowhere/")
+    assert called.operation.state == "refused"
+
+
 def test_reads_and_activations_do_not_count(aha: Desk):
     """M-15."""
     users = [aha.account(make_person()) for _ in range(3)]

@@ -177,7 +177,7 @@ def test_a_listing_is_read_to_its_end_and_holds_who_is_meant(betterworks: Desk):
     """BW-28, BW-29, BW-31: Admin, Super Admin and HR Admin, over several pages."""
     for number in range(35):
         flag = ("is_admin", "is_super_admin", "is_hr_admin")[number % 3]
-        betterworks.account(email=f"admin{number}@acme.example", **{flag: True})
+        betterworks.account(None, email=f"admin{number}@acme.example", **{flag: True})
     betterworks.account(email="group@acme.example", is_group_admin=True)
     person = make_person()
 
