@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from integrations.sandbox.messages import Answer, Request
 from integrations.sandbox.oauth import OAuthSide
-from integrations.sandbox.vendor import Settings, route
+from integrations.sandbox.vendor import LONGEST_NUMBER, Settings, route
 from integrations.vendors.goto.sandbox_directory import Directory
 from integrations.vendors.goto.sandbox_records import (
     GROUPS,
@@ -89,6 +89,17 @@ class Account(OAuthSide):
 
     def _says_when(self) -> bool:
         return bool(self.settings["retry_after"])
+
+    def page_of(self, request: Request) -> int | None:
+        """Pages have offsets; the number is counted from the size that is asked for."""
+        size, offset = (request.parameter(name) or "" for name in ("pageSize", "offset"))
+        are_small = len(size + offset) < LONGEST_NUMBER and size.isdecimal() and offset.isdecimal()
+        return int(offset) // max(1, int(size)) + 1 if are_small else None
+
+    def with_page(self, request: Request, page: int) -> Request:
+        """The same request with the offset of another page."""
+        size = int(request.parameter("pageSize") or 0)
+        return request.with_parameter("offset", str((page - 1) * size))
 
     def not_found(self, request: Request) -> Answer:
         return Answer.of({"code": "not.found", "uri": request.path}, status=404)

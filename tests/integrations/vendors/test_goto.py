@@ -148,6 +148,20 @@ def test_a_user_who_vanishes_between_two_pages_makes_the_listing_incomplete(
     assert not calling.listing.complete
 
 
+@pytest.mark.parametrize("kind", ["shrink", "repeat_page", "stuck"])
+def test_spoiled_pages_make_the_listing_incomplete(
+    sandbox: Sandbox, client: Callable[..., VendorClient], kind: Any
+) -> None:
+    """F-23."""
+    sandbox.faults.add(kind, vendor=VENDOR, path="/users")
+    calling = client(loads__users__paging__page_size=20)
+
+    rows = read(calling)
+
+    assert 0 < len(rows) < len(side_of(sandbox).directory.users)
+    assert not calling.listing.complete
+
+
 def test_keys_of_any_length_arrive_with_every_digit_as_text_or_number(settings: Any) -> None:
     """Numbers beyond 64 bits too: one guide shows 26 digits."""
     page = f'{{"results": [{{"key": {LONGEST}, "email": "a@b.example"}}], "total": 1}}'.encode()
