@@ -153,7 +153,7 @@ def welcome(address: str, company: Company) -> str:
             "",
             "  Look at first:",
             "    People                     who works here; each page ends with its history",
-            "    Applications, Aha!         who has which role in which product",
+            "    Applications               who has which role in which of the four",
             "    Integrations, Preview      what the next sync would do to whom, and why",
             "",
             f"  The vendors are a sandbox on this machine: {company.origin}/__state",
@@ -191,9 +191,16 @@ def _sandbox(port: int, answer: Path) -> Program:
 
 
 def _move_credentials(old: str, new: str) -> None:
+    """Let credentials of the sandbox name its new address, those of its token server too."""
     for credentials in Credentials.objects.filter(base_url__startswith=f"{old}/"):
         credentials.base_url = new + credentials.base_url.removeprefix(old)
-        credentials.save(update_fields=["base_url"])
+        credentials.settings = {
+            name: new + value.removeprefix(old)
+            if isinstance(value, str) and value.startswith(f"{old}/")
+            else value
+            for name, value in credentials.settings.items()
+        }
+        credentials.save(update_fields=["base_url", "settings"])
 
 
 def _free_port(wanted: int | None) -> int:

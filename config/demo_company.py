@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from integrations.registry import get_vendor
+
 _BAMBOOHR: dict[str, Any] = {
     "name": "BambooHR employees",
     "vendor": "bamboohr",
@@ -12,7 +14,6 @@ _BAMBOOHR: dict[str, Any] = {
     "user_selection": "user_only",
     "preference": "create_and_update",
     "priority": 10,
-    "inputs": {"subdomain": "{{ variables.BambooHR.Subdomain }}"},
     "mappings": [
         {"source": "work_email", "target": "email", "sync_key": 1},
         {"source": "employee_number", "target": "employee_id", "sync_key": 2},
@@ -43,7 +44,6 @@ _AHA: dict[str, Any] = {
     "application": "Aha!",
     "preference": "create_and_update",
     "priority": 50,
-    "inputs": {"subdomain": "{{ variables.Aha.Subdomain }}"},
     "mappings": [
         {"source": "email", "target": "email", "sync_key": 1},
         {"source": "email", "target": "username"},
@@ -54,22 +54,75 @@ _AHA: dict[str, Any] = {
     ],
     "schedule": {"every": "day", "at": "06:00", "timezone": "Europe/London"},
 }
-_VARIABLE = {"aha": "Aha.Subdomain", "bamboohr": "BambooHR.Subdomain"}
+_BETTERWORKS: dict[str, Any] = {
+    "name": "Betterworks users",
+    "vendor": "betterworks",
+    "load": "users",
+    "user_selection": "user_plus_saas_user",
+    "application": "Betterworks",
+    "preference": "update_only",
+    "priority": 20,
+    "mappings": [
+        {"source": "employee_id", "target": "employee_id", "sync_key": 1, "policy": "when_filled"},
+        {"source": "email", "target": "email", "sync_key": 2},
+        {"source": "email", "target": "username"},
+        {"source": "id", "target": "betterworks_user_id"},
+    ],
+    "schedule": {"every": "day", "at": "03:30", "timezone": "America/Los_Angeles"},
+}
+_GOTO: dict[str, Any] = {
+    "name": "GoTo users",
+    "vendor": "goto",
+    "load": "users",
+    "user_selection": "user_plus_saas_user",
+    "application": "GoTo",
+    "preference": "update_only",
+    "priority": 30,
+    "mappings": [
+        {"source": "email", "target": "email", "sync_key": 1},
+        {"source": "email", "target": "username"},
+        {"source": "user_key", "target": "goto_user_key"},
+    ],
+    "schedule": {"every": "day", "at": "05:00", "timezone": "Europe/London"},
+}
+_MONDAY: dict[str, Any] = {
+    "name": "monday.com users",
+    "vendor": "monday",
+    "load": "users",
+    "user_selection": "user_plus_saas_user",
+    "application": "monday.com",
+    "preference": "update_only",
+    "priority": 40,
+    "mappings": [
+        {"source": "email", "target": "email", "sync_key": 1},
+        {"source": "email", "target": "username"},
+        {"source": "id", "target": "monday_user_id"},
+        {"source": "mobile_phone", "target": "mobile_phone", "policy": "when_filled"},
+    ],
+    "schedule": {"every": "day", "at": "05:30", "timezone": "Europe/London"},
+}
+_INTEGRATIONS = (_BAMBOOHR, _BETTERWORKS, _GOTO, _MONDAY, _AHA)
+_PEOPLE_FIELDS = ("Betterworks User Id", "GoTo User Key", "Monday User Id", "Aha User Id")
 
 
 def configuration_of(vendors: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The configuration for the vendors that the sandbox describes; secrets by name only."""
-    ours = [part for part in (_BAMBOOHR, _AHA) if part["vendor"] in vendors]
+    ours = [part for part in _INTEGRATIONS if part["vendor"] in vendors]
     return {
         "variables": {
-            _VARIABLE[part["vendor"]]: vendors[part["vendor"]]["inputs"]["subdomain"]
+            variable: value
             for part in ours
+            for _name, variable, value in _inputs(part["vendor"], vendors[part["vendor"]])
         },
-        "people_fields": [{"label": "Aha User Id", "type": "text"}],
+        "people_fields": [{"label": label, "type": "text"} for label in _PEOPLE_FIELDS],
         "credentials": [_credentials(part["vendor"], vendors[part["vendor"]]) for part in ours],
         "integrations": [
             {
                 **part,
+                "inputs": {
+                    name: f"{{{{ variables.{variable} }}}}"
+                    for name, variable, _value in _inputs(part["vendor"], vendors[part["vendor"]])
+                },
                 "credentials": _credentials_name(part["vendor"]),
                 "run_as": "admin",
                 "state": "active",
@@ -77,6 +130,12 @@ def configuration_of(vendors: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]
             for part in ours
         ],
     }
+
+
+def _inputs(vendor: str, side: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(input, the variable that it is filled from, its value) of a vendor."""
+    known = get_vendor(vendor).inputs
+    return [(name, known[name].variable or "", value) for name, value in side["inputs"].items()]
 
 
 def secret_variable(vendor: str, name: str) -> str:
@@ -98,4 +157,4 @@ def _credentials(vendor: str, side: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _credentials_name(vendor: str) -> str:
-    return {"aha": "Aha! sandbox", "bamboohr": "BambooHR sandbox"}[vendor]
+    return f"{get_vendor(vendor).label} sandbox"

@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_gives_the_next_one():
 def test_the_configuration_is_one_that_an_operator_could_apply(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ):
-    """It is valid, holds no secret, launches both integrations, and is idempotent."""
+    """It is valid, holds no secret, launches all integrations, and is idempotent."""
     User.objects.create_superuser("admin")
     with Sandbox(people=5) as sandbox:
         vendors = sandbox.describe()["vendors"]
@@ -108,7 +108,14 @@ def test_the_configuration_is_one_that_an_operator_could_apply(
 
     assert not any(value in text for value in secrets.values())
     states = Integration.objects.values_list("name", "state")
-    assert set(states) == {("BambooHR employees", "active"), ("Aha! users", "active")}
+    assert dict(states) == {
+        "BambooHR employees": "active",
+        "Betterworks users": "active",
+        "GoTo users": "active",
+        "monday.com users": "active",
+        "Aha! users": "active",
+    }
+    assert set(Integration.objects.values_list("vendor", flat=True)) == set(vendors)
     assert again.changes == ()
 
 
@@ -116,6 +123,14 @@ def test_the_configuration_is_one_that_an_operator_could_apply(
 def test_credentials_follow_the_sandbox_to_another_port():
     ours = Credentials.objects.create(
         name="a", vendor="aha", type="api_key", base_url="http://127.0.0.1:8100/aha/acme"
+    )
+    token = {"token_url": "http://127.0.0.1:8100/goto/oauth/token", "scope": "identity:"}
+    by_oauth = Credentials.objects.create(
+        name="c",
+        vendor="goto",
+        type="oauth2",
+        base_url="http://127.0.0.1:8100/goto/admin",
+        settings=token,
     )
     other = Credentials.objects.create(
         name="b", vendor="aha", type="api_key", base_url="http://127.0.0.1:81001/aha/acme"
@@ -127,3 +142,6 @@ def test_credentials_follow_the_sandbox_to_another_port():
     other.refresh_from_db()
     assert ours.base_url == "http://127.0.0.1:8101/aha/acme"
     assert other.base_url == "http://127.0.0.1:81001/aha/acme"
+    by_oauth.refresh_from_db()
+    moved = "http://127.0.0.1:8101/goto/oauth/token"
+    assert by_oauth.settings == {"token_url": moved, "scope": "identity:"}
