@@ -2,115 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 
-from integrations import services
-from integrations.auth import Access
 from integrations.client import VendorClient
-from integrations.errors import OverrideRefused, PresetRefused, VendorError
-from integrations.models import Integration, SyncRun
-from integrations.presets.look_up import find
-from integrations.presets.outcome import Kind, judge_call
-from integrations.presets.render import fill_request
+from integrations.errors import OverrideRefused, VendorError
 from integrations.registry import get_vendor
 from integrations.roles import compile_roles
 from integrations.sandbox.hostile import hostile_answers
 from integrations.sandbox.server import Sandbox
-from integrations.sandbox.vendor import RecordChange, StateChange
-from people.models import Person, PersonRole
+from people.models import Person
 from saas.models import SaaSUser
 from tests.integrations.language.server import json_reply, serving
-from tests.integrations.sync.worlds import account, issues, roles_now, run_sync, sync
-from tests.makers import make_credentials, make_mapping, make_user
+from tests.integrations.sync.worlds import account, issues, roles_now, run_sync
 
-VENDOR = "betterworks"
+from .account import VENDOR, Account, OpenClient, set_up
+
 TODAY = date(2026, 3, 2)
 TOKEN = "c4n4ry5e1f00d1234567890abcdef012"
-FREE: dict[str, Any] = {"per_minute": None, "per_second": None}
-FAST: dict[str, Any] = {"rate.per_second": 1000}
 FIELDS = (
     "id uuid email first_name last_name preferred_name title employee_id department manager_id "
     "phone_number location status deactivation_date hire_date"
 )
-MAPPINGS: tuple[dict[str, Any], ...] = (
-    {"source": "email", "target": "email", "sync_key": 1},
-    {"source": "email", "target": "username"},
-    {"source": "first_name", "target": "first_name"},
-    {"source": "last_name", "target": "last_name"},
-    {"source": "title", "target": "title"},
-    {"source": "employee_id", "target": "employee_id"},
-    {"source": "department", "target": "department"},
-    {"source": "manager_id", "target": "manager"},
-    {"source": "hire_date", "target": "hire_date"},
-)
-_NUMBERS = itertools.count(4_000_000)
-OpenClient = Callable[..., VendorClient]
-
-
-@pytest.fixture(scope="module")
-def company() -> Iterator[Sandbox]:
-    with Sandbox(people=150, seed=1, settings={VENDOR: FREE}) as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(company: Sandbox, settings: Any) -> Iterator[Sandbox]:
-    """One company for all tests that leave its records as they are; settings and faults go back."""
-    settings.EGRESS_EXTRA_HOSTS = [company.url.removeprefix("http://")]
-    settings.EGRESS_ALLOW_HTTP = True
-    before = dict(company.state[VENDOR].settings)
-    company.log.clear()
-    yield company
-    company.faults.clear()
-    company.change(StateChange(vendor=VENDOR, settings=before))
-
-
-@pytest.fixture
-def open_client() -> Iterator[OpenClient]:
-    opened: list[VendorClient] = []
-
-    def at(base_url: str, *, value: str, overrides: dict[str, Any] | None = None) -> VendorClient:
-        access = Access(
-            credentials_id=next(_NUMBERS),
-            name="Betterworks production",
-            type="api_key",
-            secrets={"value": value},
-            base_url=base_url,
-            overrides={**FAST, **(overrides or {})},
-        )
-        vendor = get_vendor(VENDOR)
-        opened.append(VendorClient(vendor, access, inputs={}, sleep=lambda _seconds: None))
-        return opened[-1]
-
-    yield at
-    for one in opened:
-        one.close()
-
-
-@pytest.fixture
-def client(sandbox: Sandbox, open_client: OpenClient) -> Callable[..., VendorClient]:
-    """Open a client of the sandbox, with corrected facts where they are given."""
-    value = sandbox.credentials(VENDOR)["secrets"]["value"]
-
-    def of(**overrides: Any) -> VendorClient:
-        dotted = {name.replace("__", "."): fact for name, fact in overrides.items()}
-        return open_client(sandbox.base_url(VENDOR), value=value, overrides=dotted)
-
-    return of
 
 
 def read(client: VendorClient) -> list[Any]:
     return [row for page in client.pages("users", today=TODAY) for row in page.records]
-
-
-def set_up(sandbox: Sandbox, **settings: Any) -> None:
-    sandbox.change(StateChange(vendor=VENDOR, settings=settings))
 
 
 def roles_of(**flags: bool) -> list[str]:
@@ -350,54 +270,6 @@ def test_a_record_without_the_flags_says_nothing_about_roles() -> None:
 # Whole syncs.
 
 
-class Account:
-    """An empty Betterworks account and an integration that reads it."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        PersonRole.objects.get_or_create(name="Employee")
-        self.integration = Integration.objects.create(
-            name="Betterworks users",
-            vendor=VENDOR,
-            load="users",
-            user_selection="user_plus_saas_user",
-            credentials=make_credentials(
-                "Betterworks production",
-                vendor=VENDOR,
-                secret=sandbox.credentials(VENDOR)["secrets"]["value"],
-                base_url=sandbox.base_url(VENDOR),
-                overrides=FAST,
-            ),
-            run_as=User.objects.first() or make_user("runner"),
-        )
-        for mapping in MAPPINGS:
-            make_mapping(self.integration, **mapping)
-        services.launch(self.integration, by="admin")
-
-    def add(self, first_name: str, **values: Any) -> str:
-        named = {"email": f"{first_name.lower()}@acme.example", "first_name": first_name}
-        record = {**named, "last_name": "Example", **values}
-        return self.sandbox.change(StateChange(vendor=VENDOR, add=[record]))[VENDOR][0]
-
-    def change(self, record_id: str, **values: Any) -> None:
-        one = RecordChange(id=record_id, set=values)
-        self.sandbox.change(StateChange(vendor=VENDOR, change=[one]))
-
-    def remove(self, record_id: str) -> None:
-        self.sandbox.change(StateChange(vendor=VENDOR, delete=[record_id]))
-
-    def sync(self) -> SyncRun:
-        return sync(self.integration)
-
-
-@pytest.fixture
-def empty(db: None, settings: Any) -> Iterator[Account]:
-    with Sandbox(people=0, seed=1, settings={VENDOR: FREE}) as running:
-        settings.EGRESS_EXTRA_HOSTS = [running.url.removeprefix("http://")]
-        settings.EGRESS_ALLOW_HTTP = True
-        yield Account(running)
-
-
 def test_a_launch_binds_the_application_to_the_word_main(empty: Account) -> None:
     """M-1: Betterworks never says which account a token is for."""
     empty.integration.refresh_from_db()
@@ -500,185 +372,3 @@ def test_a_sync_of_a_company_agrees_with_the_vendor(sandbox: Sandbox, db: None) 
         flags = {flag.removeprefix("is_"): True for flag in user["flags"]}
         expected = roles_of(**flags) if user["is_active"] else []
         assert [role for role, _scope in roles_now(row)] == expected
-
-
-# Presets, as far as the folder decides.
-
-
-def fill(key: str, *, inputs: dict[str, Any] | None = None, **record: Any) -> Any:
-    preset = get_vendor(VENDOR).preset(key)
-    return fill_request(preset.request, {**record, "inputs": inputs or {}}, preset=preset)  # type: ignore[arg-type]
-
-
-def test_creating_sends_the_e_mail_and_only_what_is_filled() -> None:
-    """BW-22, BW-23, BW-24."""
-    names = {"first_name": "Mia", "last_name": "Park"}
-
-    request = fill(
-        "create_user", email="mia@acme.example", inputs={**names, "title": "", "phone_number": "1"}
-    )
-
-    assert (request.method, request.path) == ("POST", "users/")
-    assert request.body == {"email": "mia@acme.example", **names, "phone_number": "1"}
-
-
-@pytest.mark.parametrize(
-    ("key", "record", "says"),
-    [
-        ("create_user", {"email": " "}, "makes no account without an e-mail"),
-        ("update_user", {"email": None}, "whose account"),
-        ("get_user_by_id", {"betterworks_user_id": ""}, "Run the Betterworks user integration"),
-        ("deactivate_user", {"betterworks_user_id": None}, "Run the Betterworks user integration"),
-        ("update_user_by_id", {}, "Run the Betterworks user integration"),
-    ],
-)
-def test_what_a_preset_needs_stops_the_call_when_it_is_empty(
-    key: str, record: dict[str, Any], says: str
-) -> None:
-    """BW-26, BW-36."""
-    with pytest.raises(PresetRefused, match=says):
-        fill(key, inputs={"first_name": "Mia", "last_name": "Park"}, **record)
-
-
-def test_an_update_names_only_what_is_filled() -> None:
-    """BW-32, BW-33."""
-    by_email = fill("update_user", email="mia@acme.example", inputs={"title": "Lead"})
-    by_id = fill("update_user_by_id", betterworks_user_id="7", inputs={"email": "m@acme.example"})
-
-    assert (by_email.method, by_email.path) == ("PUT", "users/")
-    assert by_email.body == {"email": "mia@acme.example", "title": "Lead"}
-    assert (by_id.path, by_id.body) == ("users/7/", {"email": "m@acme.example"})
-
-
-@pytest.mark.parametrize("identifier", ["700002", "ba8fa8d1-92df-4c81-b6c4-930a67579d36"])
-def test_a_user_is_asked_for_by_id_or_uuid(identifier: str) -> None:
-    """BW-34, BW-35."""
-    assert fill("get_user_by_id", betterworks_user_id=identifier).path == f"users/{identifier}/"
-
-
-def test_reactivating_clears_the_date_as_well() -> None:
-    """BB-48."""
-    body = fill("reactivate_user", betterworks_user_id="7").body
-
-    assert body == {"is_active": True, "deactivation_date": None}
-
-
-def test_every_preset_says_what_it_needs_and_where_that_is_written() -> None:
-    """BW-25, BW-30: the hint is part of the help."""
-    presets = get_vendor(VENDOR).presets
-
-    reading = {"get_user_by_id", "user_role"}
-    for key, preset in presets.items():
-        assert preset.label.startswith("Betterworks ")
-        assert preset.docs.startswith("https://")
-        assert ("super admin role" in " ".join(preset.help.split())) == (key not in reading)
-        assert bool(preset.needs) == (key not in reading)
-    assert presets["create_user"].label == "Betterworks Create User"
-    assert presets["user_role"].label == "Betterworks User Role"
-
-
-@pytest.fixture
-def made(sandbox: Sandbox, client: Callable[..., VendorClient]) -> Iterator[Any]:
-    """Send presets' requests to the sandbox, whose records go back afterwards."""
-    kept = sandbox.state[VENDOR].dump()
-    calling = client()
-
-    def send(key: str, **values: Any) -> Any:
-        request = fill(key, **values)
-        result: Any
-        try:
-            result = calling.call(request.method, request.path, json=request.body)
-        except VendorError as problem:
-            result = problem
-        return judge_call(calling.vendor, get_vendor(VENDOR).preset(key), result)
-
-    yield send
-    sandbox.state[VENDOR].restore(kept)
-
-
-PARK = {"first_name": "Mia", "last_name": "Park"}
-
-
-@pytest.mark.parametrize("status", [400, 409])
-def test_a_second_create_is_told_as_there_already(sandbox: Sandbox, made: Any, status: int) -> None:
-    """BW-27."""
-    set_up(sandbox, conflict_status=status)
-    before = len(list(sandbox.ledger))
-
-    first = made("create_user", email="mia.park@acme.example", inputs=PARK)
-    second = made("create_user", email="Mia.Park@acme.example", inputs=PARK)
-
-    assert (first.kind, second.kind) == (Kind.DONE, Kind.EXISTS)
-    assert str(first.values["betterworks_user_id"]).isdecimal()
-    assert "already exists" in second.note
-    assert [one.op for one in sandbox.ledger][before:] == ["user.create"]
-
-
-@pytest.mark.parametrize(
-    ("inputs", "says"),
-    [
-        ({"employee_id": "00102"}, "already exists"),
-        ({"manager_id": "1"}, "object does not exist"),
-    ],
-)
-def test_a_value_that_is_refused_is_told_with_the_vendors_words(
-    made: Any, inputs: dict[str, str], says: str
-) -> None:
-    outcome = made("create_user", email="mia.park@acme.example", inputs={**PARK, **inputs})
-
-    assert outcome.kind == Kind.REFUSED
-    assert says in outcome.note
-
-
-def test_403_repeats_which_role_is_needed(sandbox: Sandbox, made: Any) -> None:
-    """BW-25."""
-    set_up(sandbox, token_role="admin")
-
-    outcome = made("create_user", email="mia.park@acme.example", inputs=PARK)
-
-    assert outcome.kind == Kind.REFUSED
-    assert "Betterworks Create User needs the super admin role." in outcome.note
-
-
-def test_effects_are_found_by_their_look_ups(
-    sandbox: Sandbox, made: Any, client: Callable[..., VendorClient]
-) -> None:
-    """M-27: a user by e-mail, an ended account, a department on a later page."""
-    presets, calling = get_vendor(VENDOR).presets, client()
-    email = "mia+x@acme.example"
-
-    def seen(key: str, **values: Any) -> list[dict[str, Any]]:
-        change = presets[key].change
-        assert change is not None
-        assert change.look_up is not None
-        return find(calling, change.look_up, {"inputs": {}, **values})
-
-    before = seen("create_user", email=email)
-    user_id = made("create_user", email=email, inputs=PARK).values["betterworks_user_id"]
-    person = {"betterworks_user_id": user_id}
-    active = seen("deactivate_user", **person), seen("reactivate_user", **person)
-    made("deactivate_user", **person)
-    ended = seen("deactivate_user", **person), seen("reactivate_user", **person)
-    for number in range(40):
-        made("create_department", inputs={"name": f"Space {number}"})
-    found = [seen("create_department", inputs={"name": f"Space {n}"}) for n in (0, 39, 40)]
-
-    assert (before, seen("create_user", email=email)) == ([], [{"betterworks_user_id": user_id}])
-    assert [len(one) for one in (*active, *ended)] == [0, 1, 1, 0]
-    assert [len(one) for one in found] == [1, 1, 0]
-
-
-def test_an_ended_account_is_opened_again_by_the_inverse(made: Any, sandbox: Sandbox) -> None:
-    """BB-48: without the administrator roles that it had."""
-    email = "mia.park@acme.example"
-    user_id = made("create_user", email=email, inputs=PARK).values["betterworks_user_id"]
-    before = len(list(sandbox.ledger))
-
-    ended = made("deactivate_user", betterworks_user_id=user_id)
-    back = made("reactivate_user", betterworks_user_id=user_id)
-
-    assert (ended.values, back.values) == (
-        {"betterworks_is_active": False}, {"betterworks_is_active": True},
-    )  # fmt: skip
-    ops = [(one.op, one.id) for one in sandbox.ledger][before:]
-    assert ops == [("user.deactivate", str(user_id)), ("user.activate", str(user_id))]
