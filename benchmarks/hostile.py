@@ -23,8 +23,9 @@ from django.test.runner import DiscoverRunner  # noqa: E402
 from django.test.utils import override_settings  # noqa: E402
 
 from benchmarks.process import peak_megabytes  # noqa: E402
+from integrations.registry import vendors  # noqa: E402
 from integrations.sandbox.server import Sandbox  # noqa: E402
-from tests.integrations.bad_input.attack import TARGETS, Damage, attack  # noqa: E402
+from tests.integrations.bad_input.attack import Damage, attack  # noqa: E402
 from tests.integrations.bad_input.world import mend, open_world  # noqa: E402
 
 PEOPLE = 30
@@ -37,14 +38,14 @@ def main() -> None:
     )
     parser.add_argument("--answers", type=int, default=500, help="for each vendor")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--vendor", choices=sorted(TARGETS), action="append")
+    parser.add_argument("--vendor", choices=sorted(vendors()), action="append")
     options = parser.parse_args()
     runner = DiscoverRunner(verbosity=0, interactive=False)
     databases = runner.setup_databases()
     try:
         harm = [
             show(vendor, meet(vendor, answers=options.answers, seed=options.seed))
-            for vendor in options.vendor or sorted(TARGETS)
+            for vendor in options.vendor or sorted(vendors())
         ]
     finally:
         runner.teardown_databases(databases)

@@ -8,9 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from integrations.filters import as_text
 from integrations.models import SyncRun
+from integrations.paths import compile_path
+from integrations.registry import Vendor, get_vendor
 from integrations.sandbox.hostile import hostile_answers
-from tests.integrations.bad_input.world import Rows, World, removed, snapshot
+from integrations.templates import render_url
+from tests.integrations.bad_input.world import Rows, World, load_of, removed, snapshot
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Target:
     share: float
 
 
-TARGETS = {
+# Vendors of which more than the one listing is read, or which page by number.
+_SPECIAL = {
     "bamboohr": (
         Target((r"reports/custom",), "bamboohr/reports/custom", 0.8),
         Target((r"employmentStatus",), "bamboohr/employees/all/tables/employmentStatus", 0.2),
@@ -55,7 +60,7 @@ def attack(world: World, *, answers: int, seed: int = 1) -> Damage:
     damage = Damage()
     good = snapshot()
     began = time.monotonic()
-    for targets in TARGETS[world.vendor]:
+    for targets in targets_of(world):
         number = round(answers * targets.share)
         for place, answer in enumerate(hostile_answers(targets.sample, seed, number)):
             path = targets.paths[place % len(targets.paths)]
@@ -80,7 +85,7 @@ def _one(
         damage.unhandled.append(name)
     if run.state == SyncRun.State.FAILED and len(run.error_message) < SHORTEST_MESSAGE:
         damage.speechless.append(name)
-    stated = said_to_be_disabled(body) if world.vendor == "aha" else set()
+    stated = said_to_have_left(get_vendor(world.vendor), body)
     gone = [one for one in removed(good, snapshot()) if one.partition("/")[2] not in stated]
     if gone:
         damage.removals.append(f"{name}: {', '.join(gone)}")
@@ -90,15 +95,31 @@ def _one(
         damage.not_mended.append(f"{name}: {healed.state} {healed.error_code}")
 
 
-def said_to_be_disabled(body: bytes) -> set[str]:
-    """Ids of accounts that the answer itself calls disabled; M-12 lets them be."""
+def targets_of(world: World) -> tuple[Target, ...]:
+    """The listing, unless the vendor is a special one."""
+    if world.vendor in _SPECIAL:
+        return _SPECIAL[world.vendor]
+    side = world.sandbox.state[world.vendor]
+    request = get_vendor(world.vendor).load(load_of(world.vendor)).request
+    path = "users" if "users" in side.samples else render_url(request.path, side.inputs())
+    return (Target((world.listing,), f"{world.vendor}/{path}", 1.0),)
+
+
+def said_to_have_left(vendor: Vendor, body: bytes) -> set[str]:
+    """Ids of records that the answer itself calls deactivated; M-12 lets them be."""
+    load = vendor.load(load_of(vendor.key))
+    assert load.status is not None
+    field = load.fields[load.status.field]
+    words = {"false", "0", "no", *(as_text(one).casefold() for one in load.status.deactivated)}
+    words |= {as_text(one).casefold() for one in field.no_if}
     try:
         document = json.loads(body.decode("utf-8", "replace"))
-        rows = document["users"]
+        rows = compile_path(load.records)(document) if load.records else document
         return {
-            str(row["id"])
+            as_text(compile_path(load.id)(row))
             for row in rows
-            if isinstance(row, dict) and row.get("enabled") in (False, "0", "no", "false")
+            if isinstance(row, dict)
+            and as_text(compile_path(field.path or "")(row)).casefold() in words
         }
     except (ValueError, KeyError, TypeError, RecursionError):
         return set()

@@ -1,4 +1,4 @@
-"""The two vendors of issue, each with a sandbox of its own and a launched integration."""
+"""Vendors in a sandbox, each with a launched integration: two in depth, every one for a listing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import pytest
 
 from integrations.sandbox.server import Sandbox
 from tests.integrations.bad_input.world import OpenWorld, World, open_world
-
-NO_LIMIT = {"per_minute": None, "per_second": None}
+from tests.integrations.vendors.contract.world import NO_LIMITS, VENDORS
 
 
 @pytest.fixture
 def sandbox(settings: Any) -> Iterator[Sandbox]:
-    limits = {"aha": NO_LIMIT, "bamboohr": NO_LIMIT}
-    with Sandbox(people=30, seed=1, settings=limits) as running:
+    with Sandbox(people=30, seed=1, settings=NO_LIMITS) as running:
         settings.EGRESS_EXTRA_HOSTS = [running.url.removeprefix("http://")]
         settings.EGRESS_ALLOW_HTTP = True
         yield running
@@ -33,6 +31,12 @@ def open_vendor(transactional_db: None, sandbox: Sandbox) -> OpenWorld:
 @pytest.fixture(params=["bamboohr", "aha"])
 def world(request: pytest.FixtureRequest, open_vendor: OpenWorld) -> World:
     """Each vendor in turn."""
+    return open_vendor(request.param)
+
+
+@pytest.fixture(params=VENDORS)
+def every_world(request: pytest.FixtureRequest, open_vendor: OpenWorld) -> World:
+    """Each vendor that has a folder, in turn."""
     return open_vendor(request.param)
 
 

@@ -18,20 +18,16 @@ from integrations.secrets import seal
 from integrations.sync import execute
 from people.models import Person, PersonRole
 from saas.models import SaaSUser, SaaSUserRole
+from tests.integrations.vendors.contract.world import listing_path
 from tests.makers import make_mapping, make_user
 
 CANARY = "canary/5e1f+0c7ab94d=42d88e2f6a31"
-LOADS = {"bamboohr": "employees", "aha": "users"}
 # Pages of ten, so that a small company has several; the rate is the sandbox's business here.
-OVERRIDES: dict[str, dict[str, Any]] = {
-    "bamboohr": {"rate.per_second": 1000},
-    "aha": {
-        "rate.per_second": 1000,
-        "rate.per_minute": 100_000,
-        "loads.users.paging.page_size": 10,
-    },
+_EASIER = {
+    "rate.per_second": 1000,
+    "rate.per_minute": 100_000,
+    "loads.users.paging.page_size": 10,
 }
-LISTING = {"bamboohr": r"reports/custom", "aha": r"/users\?"}
 SOONER = {"Retry-After": "0.01"}  # before a call is made again
 
 
@@ -45,7 +41,7 @@ class World:
     listing: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.listing = LISTING[self.vendor]
+        self.listing = listing_path(self.sandbox, get_vendor(self.vendor), load_of(self.vendor))
 
     @property
     def credentials(self) -> Credentials:
@@ -82,8 +78,7 @@ class World:
 
     def ids(self) -> list[str]:
         """The ids of all records at the vendor."""
-        kept = self.sandbox.state[self.vendor].kept()
-        return [one["id"] for one in kept["employees" if self.vendor == "bamboohr" else "users"]]
+        return [str(one.get("id") or one["key"]) for one in records_of(self)]
 
     def requests(self) -> list[Any]:
         """What arrived at the vendor's side."""
@@ -111,35 +106,55 @@ def open_world(
         type=given["type"],
         settings=given["settings"],
         base_url=sandbox.base_url(vendor),
-        overrides=OVERRIDES[vendor] if overrides is None else overrides,
+        overrides=overrides_of(vendor) if overrides is None else overrides,
     )
-    seal(credentials, {"value": secret or given["secrets"]["value"]}, by="admin")
+    seal(credentials, {"value": secret} if secret else given["secrets"], by="admin")
     credentials.save()
     integration = Integration.objects.create(
         name=f"{get_vendor(vendor).label} load",
         vendor=vendor,
-        load=LOADS[vendor],
+        load=load_of(vendor),
         credentials=credentials,
         inputs=side.inputs(),
         run_as=make_user(f"runner-{vendor}"),
     )
-    for row in get_vendor(vendor).loads[LOADS[vendor]].suggested:
+    for row in get_vendor(vendor).loads[load_of(vendor)].suggested:
         make_mapping(integration, **_mapping(row))
     services.launch(integration, by="admin", test=False)
     return World(vendor, sandbox, integration)
 
 
+def load_of(vendor: str) -> str:
+    """The first load of a vendor, which these worlds read."""
+    return next(iter(get_vendor(vendor).loads))
+
+
+def overrides_of(vendor: str) -> dict[str, Any]:
+    """What makes a vendor quick and its pages small, as far as its folder lets that be corrected."""
+    uncertain = {fact.path for fact in get_vendor(vendor).inferred}
+    return {path: value for path, value in _EASIER.items() if path in uncertain}
+
+
+def records_of(world: World) -> list[dict[str, Any]]:
+    """Every record at the vendor, by the names that its side keeps them under."""
+    kept = world.sandbox.state[world.vendor].kept()
+    found: list[dict[str, Any]] = kept.get("employees") or kept["users"]
+    return found
+
+
 def mend(world: World) -> None:
-    """Mend, at the vendor, what every sandbox company has amiss, so that a run can be `done`."""
-    if world.vendor == "bamboohr":
-        records = world.sandbox.state["bamboohr"].kept()["employees"]
-        for one in records:
-            if not one["work_email"]:
-                world.change(one["id"], workEmail=f"employee{one['id']}@acme.example")
-    else:
-        for one in world.sandbox.state["aha"].kept()["users"]:
-            if one["email"] == "no-reply@acme.example":
-                world.change(one["id"], email=f"robot{one['id']}@acme.example")
+    """Mend, at the vendor, what every sandbox company has amiss, so that a run can be `done`.
+
+    Everybody gets an e-mail, and one that nobody else has.
+    """
+    seen: set[str] = set()
+    name = "workEmail" if world.vendor == "bamboohr" else "email"
+    for number, one in enumerate(records_of(world)):
+        email = one.get("work_email") if world.vendor == "bamboohr" else one["email"]
+        if not email or email in seen:
+            record = str(one.get("id") or one["key"])
+            world.change(record, **{name: f"mended{number}@acme.example"})
+        seen.add(email or "")
 
 
 def _mapping(row: Any) -> dict[str, Any]:
@@ -149,7 +164,8 @@ def _mapping(row: Any) -> dict[str, Any]:
         "transform": row.transform or "",
         "target": row.target,
         "sync_key": row.sync_key,
-        "policy": row.policy or "always",
+        # A hostile value in a field that is blank otherwise would stay, as "when filled" says.
+        "policy": "always" if row.policy == "when_filled" else row.policy,
     }
 
 

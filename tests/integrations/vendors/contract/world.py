@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from integrations import templates
 from integrations.auth import Access
 from integrations.client import VendorClient
 from integrations.manifest_load import Load, Single
-from integrations.manifest_parts import Timeouts
+from integrations.manifest_parts import Request, Timeouts
 from integrations.registry import Vendor, vendors
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.vendor import VendorSide, find_vendor_names
@@ -105,8 +105,16 @@ def has_pages(load: Load) -> bool:
 def listing_path(sandbox: Sandbox, vendor: Vendor, load: str) -> str:
     """A pattern of the listing's address below the vendor's name, for faults."""
     side = sandbox.state[vendor.key]
-    path = templates.render_url(vendor.load(load).request.path, side.inputs())
-    return re.escape(f"{side.base_path}/{path}") + r"(\?|#|$)"
+    return address_of(side, vendor.load(load).request, side.inputs())
+
+
+def address_of(side: VendorSide, request: Request, values: Mapping[str, Any]) -> str:
+    """A pattern of the address that a request goes to; of GraphQL, of its operation."""
+    path = templates.render_url(request.path, values)
+    whole = re.escape(f"{side.base_path}/{path}")
+    if request.query:
+        return whole + "#" + "".join(word.title() for word in request.query.split("_")) + "$"
+    return whole + r"(\?|$)"
 
 
 def listing_requests(sandbox: Sandbox, vendor: Vendor, load: str) -> list[Any]:
