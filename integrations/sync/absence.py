@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
 from integrations.models import Integration, LinkState, PlannedChange
-from integrations.sync.plan import COLUMNS
+from integrations.sync.people_rows import Changes
+from integrations.sync.plan_rows import COLUMNS, LEAVES, Row
 from integrations.sync.work import Work
 from people.bulk import insert_rows
 from people.models import Person
@@ -37,8 +37,6 @@ _STILL_LISTED = """
     SELECT c.target_id FROM integrations_plannedchange c
     WHERE c.run_id = %(run)s AND c.object = 'person' AND c.state = 'planned'
 """
-_COLUMNS = (*COLUMNS, "absent")
-_LEAVES = {"status": [Person.Status.ACTIVE.value, Person.Status.DEACTIVATED.value]}
 
 
 def plan_removals(work: Work) -> None:
@@ -69,7 +67,8 @@ def plan_removals(work: Work) -> None:
     rows = [row for one in absent for row in _rows(work, one, listed, roles)]
     with transaction.atomic():
         work.show("plan", len(rows), None)
-        insert_rows(PlannedChange, _COLUMNS, rows)
+        values = ((*row.values(work.run.pk), True) for row in rows)
+        insert_rows(PlannedChange, (*COLUMNS, "absent"), values)
         if not work.preview:
             LinkState.objects.filter(
                 integration=work.integration.pk,
@@ -83,7 +82,7 @@ def _rows(
     absent: tuple[Any, ...],
     listed: set[int],
     roles: Mapping[int, list[dict[str, str]]],
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[Row]:
     link, external_id, person, email, person_status, user, user_email, user_status = absent
     leave = Integration.Missing.LEAVE
     if (
@@ -92,9 +91,7 @@ def _rows(
         and work.writes_users
         and work.integration.missing_users != leave
     ):
-        changes: dict[str, Any] = {**_LEAVES}
-        if user in roles:
-            changes["roles"] = [roles[user], []]
+        changes = LEAVES | {"roles": [roles[user], []]} if user in roles else LEAVES
         yield _row(work, "saas_user", link, external_id, user, user_email, changes)
     if (
         person is not None
@@ -103,7 +100,7 @@ def _rows(
         and work.is_source_of_truth
         and work.integration.missing_people != leave
     ):
-        yield _row(work, "person", link, external_id, person, email, _LEAVES)
+        yield _row(work, "person", link, external_id, person, email, LEAVES)
 
 
 def _row(
@@ -113,20 +110,16 @@ def _row(
     external_id: str,
     target: int,
     email: str,
-    changes: Mapping[str, Any],
-) -> tuple[Any, ...]:
-    return (
-        work.run.pk,
+    changes: Changes,
+) -> Row:
+    return Row(
         kind,
         PlannedChange.Action.DEACTIVATE.value,
-        PlannedChange.State.REMOVAL.value,
         email or external_id,
         external_id,
-        link,
-        target,
-        "",
+        changes,
         f"{work.vendor.label} no longer lists it.",
-        orjson.dumps(changes).decode(),
-        False,
-        True,
+        state=PlannedChange.State.REMOVAL.value,
+        link_id=link,
+        target_id=target,
     )

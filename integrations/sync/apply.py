@@ -16,7 +16,7 @@ from django.db.models.functions import Cast
 from integrations.models import LinkState, PlannedChange, RecordLink
 from integrations.sync.links import Link, links_by_external_id
 from integrations.sync.manager_references import find_managers
-from integrations.sync.plan import count_row
+from integrations.sync.plan_rows import close_moved, count_row
 from integrations.sync.side_by_side import do_batches
 from integrations.sync.stuck import find_stuck
 from integrations.sync.work import BATCH, Issue, Work, write_issues
@@ -335,19 +335,8 @@ def _close_rows(work: Work, rows: Sequence[PlanRow], moved: Mapping[int, str]) -
     """Mark the batch's rows as applied, or as left out with the reason. Up to three statements."""
     done = [row["id"] for row in rows if row["id"] not in moved]
     PlannedChange.objects.filter(pk__among=done).update(state=State.APPLIED)
-    if not moved:
-        return
-    update_rows(
-        PlannedChange,
-        ["state", "reason"],
-        [(pk, State.MOVED.value, reason[:500]) for pk, reason in moved.items()],
-    )
-    left_out = [row for row in rows if row["id"] in moved]
-    work.look_again.update(row["external_id"] for row in left_out)
-    write_issues(
-        work,
-        [Issue(row["external_id"], row["key"], "moved", moved[row["id"]]) for row in left_out],
-    )
+    work.look_again.update(row["external_id"] for row in rows if row["id"] in moved)
+    close_moved(work, rows, moved)
 
 
 def _second_pass(work: Work, writing: Writing) -> None:

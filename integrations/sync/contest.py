@@ -10,8 +10,10 @@ import orjson
 from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from integrations.models import PlannedChange, RecordIssue, RecordLink, StagedRecord
-from integrations.sync.plan import count_row, key_taken
+from integrations.models import PlannedChange, RecordIssue, StagedRecord
+from integrations.sync.links import own_links
+from integrations.sync.plan_rows import count_row
+from integrations.sync.taken_keys import key_taken
 from integrations.sync.work import Issue, Work, write_issues
 from people.bulk import update_rows
 from people.identity import email_key, username_key
@@ -87,9 +89,9 @@ def _records_of(work: Work, rows: QuerySet[PlannedChange]) -> dict[int, list[_Re
         )
     )
     links = dict(
-        RecordLink.objects.filter(
-            vendor=work.vendor.key, tenant=work.tenant, external_id__among=external_ids
-        ).values_list("external_id", "person_id")
+        own_links(work)
+        .filter(external_id__among=external_ids)
+        .values_list("external_id", "person_id")
     )
     people: dict[int, dict[str, _Record]] = {}
     for target, external_id, key in found:
@@ -245,13 +247,9 @@ def _sharing(work: Work, column: str, keys: Iterable[str | None]) -> list[list[M
     for one in staged.order_by("pk").values("external_id", "key", "active", column):
         by_key.setdefault(one[column], []).append(one)
     groups = [records for records in by_key.values() if len(records) > 1]
-    person_of = dict(
-        RecordLink.objects.filter(
-            vendor=work.vendor.key,
-            tenant=work.tenant,
-            external_id__among=[one["external_id"] for group in groups for one in group],
-        ).values_list("external_id", "person_id")
-    )
+    external_ids = [one["external_id"] for group in groups for one in group]
+    links = own_links(work).filter(external_id__among=external_ids)
+    person_of = dict(links.values_list("external_id", "person_id"))
     return [
         group
         for group in groups

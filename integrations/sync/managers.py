@@ -11,7 +11,7 @@ from django.db import transaction
 from integrations.models import PlannedChange, StagedRecord
 from integrations.sync.links import links_by_external_id
 from integrations.sync.manager_references import find_managers, manager_unknown
-from integrations.sync.plan import count_row
+from integrations.sync.plan_rows import count_row
 from integrations.sync.work import BATCH, Work, write_issues
 from people.bulk import update_rows
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 from integrations.models import Installation, LinkState, PlannedChange
 from integrations.sync.held import COLUMNS, Row, is_approved
 from integrations.sync.judge import application_of, by_kind, room_of
-from integrations.sync.work import Issue, Work, write_issues
-from people.bulk import update_rows
+from integrations.sync.plan_rows import close_moved
+from integrations.sync.work import Work
 from people.models import Event
 from people.services import PersonChange, Writing, apply_people
 from saas.models import Application
@@ -139,16 +139,7 @@ def _close(work: Work, rows: Sequence[Row], moved: Mapping[int, str]) -> None:
     # Who is listed again as before differs from what was written here last (M-7).
     links = [row["link_id"] for row in done if row["link_id"]]  # one that is new has no hash yet
     LinkState.objects.filter(link__among=links).update(hash="")
-    if moved:
-        update_rows(
-            PlannedChange,
-            ["state", "reason"],
-            [(pk, State.MOVED.value, reason[:500]) for pk, reason in moved.items()],
-        )
-        left = [row for row in rows if row["id"] in moved]
-        write_issues(
-            work, [Issue(r["external_id"], r["key"], "moved", moved[r["id"]]) for r in left]
-        )
+    close_moved(work, rows, moved)
 
 
 def count_removal(work: Work, kind: str, changes: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from integrations.models import PlannedChange, RecordIssue
-from integrations.sync.plan import count_row
+from integrations.sync.plan_rows import count_row
 from integrations.sync.removal_rows import count_removal, is_removal, removals_of
 from integrations.sync.work import BATCH, Work
 

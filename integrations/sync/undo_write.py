@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from integrations.models import LinkState, PlannedChange, RecordLink
+from integrations.sync.plan_rows import COLUMNS, Row, has_keys
 from integrations.sync.undo_judge import UndoRow
 from integrations.sync.work import Issue, Work, write_issues
 from people.bulk import insert_rows
@@ -25,19 +26,6 @@ COUNTED: dict[str, str] = {
     Action.REMOVE: "removed",
     Action.SKIP: "skipped",
 }
-_PLAN_COLUMNS = (
-    "run_id",
-    "object",
-    "action",
-    "state",
-    "key",
-    "external_id",
-    "target_id",
-    "manager_ref",
-    "reason",
-    "changes",
-    "moves_keys",
-)
 
 
 def write_people(work: Work, writing: Writing, rows: Sequence[UndoRow]) -> None:
@@ -176,23 +164,21 @@ def _store(work: Work, rows: Sequence[UndoRow], moved: dict[int, str]) -> None:
             _count(work, row)
         if row.left or state in {State.APPLIED, State.MOVED}:
             stored.append(
-                (
-                    work.run.pk,
+                Row(
                     effect.object,
                     row.action,
-                    state.value,
                     effect.key,
                     effect.external_id,
-                    effect.target_id,
-                    "",
+                    row.changes,
                     reason[:500],
-                    orjson.dumps(row.changes).decode(),
-                    bool({"email", "username"} & row.changes.keys()),
+                    state=state.value,
+                    target_id=effect.target_id,
+                    moves_keys=has_keys(row.changes),
                 )
             )
         told += [_issue(row, name, why) for name, why in row.left.items()]
     if stored:
-        insert_rows(PlannedChange, _PLAN_COLUMNS, stored)
+        insert_rows(PlannedChange, COLUMNS, (one.values(work.run.pk) for one in stored))
     write_issues(work, told)
 
 

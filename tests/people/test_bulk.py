@@ -8,7 +8,7 @@ from django.db.models.fields import NOT_PROVIDED
 from django.test.utils import CaptureQueriesContext
 
 from integrations.models import PlannedChange, RecordIssue, RecordLink, StagedRecord
-from integrations.sync import apply, plan, stage
+from integrations.sync import apply, plan_rows, stage
 from people import services as people_services
 from people.bulk import clear_columns, insert_rows, reserve_ids, update_rows
 from people.models import Department, Event, Person
@@ -22,7 +22,7 @@ WRITERS = [
     (SaaSUser, {"id", "created_at", *saas_services._COLUMNS}),
     (SaaSUserRole, set(saas_services._ROLE_COLUMNS)),
     (StagedRecord, set(stage._COLUMNS)),
-    (PlannedChange, set(plan.COLUMNS)),
+    (PlannedChange, set(plan_rows.COLUMNS)),
     (RecordLink, set(apply._LINK_COLUMNS)),
     (
         RecordIssue,
