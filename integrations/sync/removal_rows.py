@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -16,7 +15,6 @@ from integrations.sync.held import COLUMNS, Row, is_approved
 from integrations.sync.judge import application_of, by_kind, room_of
 from integrations.sync.plan_rows import close_moved
 from integrations.sync.work import Work
-from people.models import Event
 from people.services import PersonChange, Writing, apply_people
 from saas.models import Application
 from saas.services import SaaSUserChange, apply_saas_users
@@ -45,10 +43,11 @@ def remove_batch(work: Work, rows: Sequence[Row]) -> None:
         if is_approved(row):
             names = " and ".join(filter(None, [row["decided_by"], row["seconded_by"]]))
             approved.setdefault(names, []).append(row)
-    now = timezone.now()
-    _write(work, passing, replace(_writing(work, now), guarded=True))
+    # A record that was also updated in this run has its one event already.
+    writing = work.writing(timezone.now(), resumed=True)
+    _write(work, passing, replace(writing, guarded=True))
     for names, some in approved.items():
-        _write(work, some, replace(_writing(work, now), approved_by=names))
+        _write(work, some, replace(writing, approved_by=names))
 
 
 def _still_to_remove(rows: Sequence[Row]) -> list[Row]:
@@ -70,17 +69,6 @@ def _lock_counter(work: Work, kind: str) -> None:
         Installation.objects.select_for_update().get(pk=1)
     else:
         Application.objects.select_for_update().get(pk=application_of(work).pk)
-
-
-def _writing(work: Work, now: datetime) -> Writing:
-    return Writing(
-        source=Event.Source.SYNC,
-        actor=f"{work.integration.run_as} ({work.integration.name})",
-        now=now,
-        run_id=work.run.pk,
-        origin=work.integration.pk,
-        resumed=True,  # a record that was also updated in this run has its one event already
-    )
 
 
 def _write(work: Work, rows: Sequence[Row], writing: Writing) -> None:

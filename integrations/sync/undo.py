@@ -13,13 +13,13 @@ from django.utils import timezone
 from integrations.errors import IntegrationsError
 from integrations.models import PlannedChange, SyncRun
 from integrations.registry import get_vendor
-from integrations.sync.apply import restore_keys
+from integrations.sync.key_moves import restore_keys
 from integrations.sync.lease import Lease
 from integrations.sync.undo_judge import UndoRow
 from integrations.sync.undo_plan import Judging, emails_of_before, scope_of
-from integrations.sync.undo_rows import Index, Record, batches, read_effects, read_index
+from integrations.sync.undo_rows import Index, Record, read_effects, read_index
 from integrations.sync.undo_write import write_people, write_users
-from integrations.sync.work import BATCH, Progress, Work, new_counts
+from integrations.sync.work import BATCH, Progress, Work, batches, new_counts
 from people.models import Department, Event, Person
 from people.services import Writing
 
@@ -113,9 +113,9 @@ def _write_batch(
     else:
         rows = judging.key_moves()
         _free_keys(rows)
-        for start in range(0, len(rows), BATCH):
-            write_people(work, writing, rows[start : start + BATCH])
-        restore_keys([{"target_id": row.effect.target_id} for row in rows])
+        for some in batches(rows):
+            write_people(work, writing, some)
+        restore_keys([row.effect.target_id for row in rows])
 
 
 def _free_keys(rows: Sequence[UndoRow]) -> None:

@@ -11,7 +11,8 @@ from integrations.sync.people_rows import shown
 from integrations.sync.undo_facts import Facts, read_facts
 from integrations.sync.undo_judge import UndoRow
 from integrations.sync.undo_links import links_to_take_back
-from integrations.sync.undo_rows import Effect, Index, Record, Scope, batches, read_effects
+from integrations.sync.undo_rows import Effect, Index, Record, Scope, read_effects
+from integrations.sync.work import batches
 from people.models import Person
 from saas.models import SaaSUser
 

@@ -18,7 +18,8 @@ from integrations.sync.undo_judge import (
     judge_users,
     leave_stuck_keys,
 )
-from integrations.sync.undo_rows import Index, Record, Scope, batches, read_effects, read_index
+from integrations.sync.undo_rows import Index, Record, Scope, read_effects, read_index
+from integrations.sync.work import batches
 from people.identity import email_key
 
 Action = PlannedChange.Action

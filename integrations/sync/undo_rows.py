@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from integrations.models import PlannedChange, SyncRun
-from integrations.sync.work import BATCH
 
 Action, State = PlannedChange.Action, PlannedChange.State
 Changes = dict[str, list[Any]]
@@ -113,12 +112,6 @@ def read_index(run: SyncRun) -> Index:
         else:
             index.other_people.append(record)
     return index
-
-
-def batches(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """The records in batches of a few thousand."""
-    for start in range(0, len(records), BATCH):
-        yield list(records[start : start + BATCH])
 
 
 def read_effects(records: Sequence[Record]) -> list[Effect]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from integrations.manifest_load import Load
 from integrations.models import Integration, RecordIssue, SyncRun
@@ -14,10 +14,19 @@ from integrations.registry import Vendor
 from integrations.sync.lease import Lease
 from people.bulk import insert_rows
 from people.identity import email_key
+from people.models import Event
 from people.queries import Target
+from people.services import Writing
 
 BATCH = 2_000
 Progress = Callable[[str, int, int | None], None]
+Some = TypeVar("Some")
+
+
+def batches(all_of_them: Sequence[Some]) -> Iterator[Sequence[Some]]:
+    """The same in batches of a few thousand, in order."""
+    for start in range(0, len(all_of_them), BATCH):
+        yield all_of_them[start : start + BATCH]
 
 
 def new_counts() -> dict[str, Any]:
@@ -131,6 +140,17 @@ class Work:
         ids = list(external_ids)
         self.left_out.update(ids)
         self.look_again.update(ids)
+
+    def writing(self, now: datetime, *, resumed: bool) -> Writing:
+        """Whose hand events of this run show; `resumed` where a record may have its one already."""
+        return Writing(
+            source=Event.Source.SYNC,
+            actor=f"{self.integration.run_as} ({self.integration.name})",
+            now=now,
+            run_id=self.run.pk,
+            origin=self.integration.pk,
+            resumed=resumed,
+        )
 
     def part(self) -> Work:
         """The same work with counts of its own, for a batch that may have to be done again."""

@@ -8,7 +8,7 @@ from django.db.models.fields import NOT_PROVIDED
 from django.test.utils import CaptureQueriesContext
 
 from integrations.models import PlannedChange, RecordIssue, RecordLink, StagedRecord
-from integrations.sync import apply, plan_rows, stage
+from integrations.sync import links, plan_rows, stage
 from people import services as people_services
 from people.bulk import clear_columns, insert_rows, reserve_ids, update_rows
 from people.models import Department, Event, Person
@@ -23,7 +23,7 @@ WRITERS = [
     (SaaSUserRole, set(saas_services._ROLE_COLUMNS)),
     (StagedRecord, set(stage._COLUMNS)),
     (PlannedChange, set(plan_rows.COLUMNS)),
-    (RecordLink, set(apply._LINK_COLUMNS)),
+    (RecordLink, set(links.COLUMNS)),
     (
         RecordIssue,
         {
