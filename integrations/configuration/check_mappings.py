@@ -12,7 +12,9 @@ from integrations.configuration.schema import IntegrationPart
 from integrations.configuration.world import Wanted
 from integrations.errors import TemplateError, UnknownTransform, did_you_mean
 from integrations.manifest_load import Load
-from integrations.mapping import Constants, Mapper, MappingRow
+from integrations.mapping.mapper import Mapper
+from integrations.mapping.rows import MappingRow
+from integrations.mapping.sources import Constants
 from integrations.models import Integration
 from integrations.paths import parse_path
 from people.queries import Target

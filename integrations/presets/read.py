@@ -11,7 +11,8 @@ from integrations.client import VendorClient
 from integrations.errors import PresetRefused, Problem, VendorError
 from integrations.manifest_load import Load
 from integrations.manifest_presets import Preset
-from integrations.mapping import Constants, Mapper
+from integrations.mapping.mapper import Mapper
+from integrations.mapping.sources import Constants
 from integrations.models import LinkState
 from integrations.presets.answers import at
 from integrations.presets.call import PresetCall

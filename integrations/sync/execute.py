@@ -15,7 +15,9 @@ from django.utils import timezone
 from integrations import services
 from integrations.client import VendorClient
 from integrations.errors import IntegrationsError, LeaseLost, VendorError
-from integrations.mapping import Constants, Mapper, MappingRow
+from integrations.mapping.mapper import Mapper
+from integrations.mapping.rows import MappingRow
+from integrations.mapping.sources import Constants
 from integrations.models import FieldMapping, Integration, SyncRun
 from integrations.registry import get_vendor
 from integrations.rules import Context, compile_rules

@@ -10,7 +10,7 @@ from integrations.sync.links import Link
 
 
 class Staged(NamedTuple):
-    """A staged record as the planner reads it; `people` are mapped values, see `mapping.Mapper`."""
+    """A staged record as the planner reads it; `people` are mapped values, see `Mapper`."""
 
     external_id: str
     key: str

@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations.client import VendorClient
 from integrations.errors import TryLater, VendorError
 from integrations.filters import as_text
-from integrations.mapping import field_reader
+from integrations.mapping.sources import field_reader
 from integrations.models import LinkState, PlannedChange, StagedRecord, SyncRun
 from integrations.notices import note_held
 from integrations.sync.held import (

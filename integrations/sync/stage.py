@@ -11,7 +11,7 @@ from integrations.client import VendorClient
 from integrations.errors import VendorError
 from integrations.listing import Page
 from integrations.manifest_load import Single
-from integrations.mapping import Mapped, Mapper
+from integrations.mapping.mapper import Mapped, Mapper
 from integrations.models import LinkState, RecordLink, StagedRecord, SyncRun
 from integrations.paths import parse_path
 from integrations.sync.park import asked_pause

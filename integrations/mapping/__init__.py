@@ -1,0 +1,1 @@
+"""From a vendor's record and the mapping rows to the values to write, compiled once per run."""
