@@ -226,6 +226,14 @@ class Preset(Strict):
         }
         return frozenset(found - OUR_NAMES)
 
+    @property
+    def loads(self) -> frozenset[str]:
+        """The loads of the vendor that it names: for roles, and for how pages are followed."""
+        look_up = self.change.look_up if self.change else None
+        paged = [self, look_up, *self.looked_up.values()]
+        named = {self.roles, *(one.paged_as for one in paged if one is not None)}
+        return frozenset(load for load in named if load is not None)
+
     def mistakes(self, known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """What does not hold together, as (place, why)."""
         for tree in self._trees():

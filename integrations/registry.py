@@ -236,8 +236,8 @@ def _read_presets(
     mistakes = [
         f'presets.{key}: there is no load "{load}".{did_you_mean(load, manifest.loads)}'
         for key, preset in presets.presets.items()
-        for load in (preset.roles, preset.paged_as)
-        if load is not None and load not in manifest.loads
+        for load in preset.loads
+        if load not in manifest.loads
     ]
     mistakes += _inferred_mistakes(presets.inferred, document.data)
     if mistakes:

@@ -1,5 +1,6 @@
 """Vendor folders: what a manifest may say, and how a mistake in one is told."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from integrations.errors import (
     UnknownVendor,
 )
 from integrations.manifest import Manifest
-from integrations.registry import VENDORS_FOLDER, Vendor, get_vendor, vendors
+from integrations.manifest_presets import Presets
+from integrations.registry import VENDORS_FOLDER, Vendor, get_vendor, read_vendor, vendors
 from integrations.yamlfile import YamlInvalid, read_yaml
 from tests.integrations.language.conftest import MANIFEST, merge
 
@@ -292,7 +294,7 @@ def test_the_small_manifest_of_these_tests_is_valid(make_vendor: MakeVendor):
 def test_the_examples_of_the_manual_are_a_valid_manifest():
     """docs/vendor-manifest.md"""
     manual = (VENDORS_FOLDER.parent.parent / "docs" / "vendor-manifest.md").read_text()
-    whole, errors, load, roles = (
+    whole, errors, load, roles, presets = (
         yaml.safe_load(part.partition("```")[0]) for part in manual.split("```yaml\n")[1:]
     )
 
@@ -302,6 +304,25 @@ def test_the_examples_of_the_manual_are_a_valid_manifest():
     manifest = Manifest.model_validate(whole)
     assert manifest.loads["users"].roles is not None
     assert len(manifest.errors) == 3
+    presets["presets"]["resume_user"] = presets["presets"]["suspend_user"]
+    suspend = Presets.model_validate(presets).presets["suspend_user"]
+    assert suspend.change is not None
+    assert suspend.named == {"title", "email"}
+
+
+def test_a_preset_that_follows_pages_as_no_load_does_is_refused(tmp_path: Path):
+    folder = tmp_path / "aha"
+    shutil.copytree(VENDORS_FOLDER / "aha", folder)
+    file = folder / "presets.yaml"
+    text = file.read_text()
+    wrong = text.replace(
+        "        match: enabled", "        paged_as: usres\n        match: enabled", 1
+    )
+    assert wrong != text
+    file.write_text(wrong)
+
+    with pytest.raises(ManifestInvalid, match='there is no load "usres". Did you mean "users"'):
+        read_vendor(folder)
 
 
 def test_an_inferred_fact_is_corrected_for_these_credentials_only():
