@@ -321,7 +321,7 @@ def test_a_preset_that_follows_pages_as_no_load_does_is_refused(tmp_path: Path):
     assert wrong != text
     file.write_text(wrong)
 
-    with pytest.raises(ManifestInvalid, match='there is no load "usres". Did you mean "users"'):
+    with pytest.raises(ManifestInvalid, match=r'there is no load "usres"\. Did you mean "users"'):
         read_vendor(folder)
 
 
