@@ -13,6 +13,7 @@ from integrations.manifest_presets import Change
 from integrations.models import Integration, Notification, Operation
 from integrations.operations.rows import Claim, State, claim_for_look, release
 from integrations.operations.send import (
+    ADOPTED,
     LOOK_AFTER,
     Clock,
     Opened,
@@ -26,7 +27,6 @@ _LOOK_LASTS = timedelta(minutes=6)
 _NOT_ANSWERED = timedelta(seconds=60)
 # For so long a vendor may not answer look-ups before a person is asked.
 _MOST_PATIENCE = timedelta(hours=1)
-_ADOPTED = "No answer had said so, but a look-up shows it: it went through."
 
 
 def look_into(row: Operation, clock: Clock) -> bool:
@@ -75,7 +75,7 @@ def _look(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
         return False
     now = clock()
     if found is not None:
-        claim.end(State.DONE, now=now, values=found, code="adopted", note=_ADOPTED)
+        claim.end(State.DONE, now=now, values=found, code="adopted", note=ADOPTED)
         return False
     row.looks += 1
     if row.looks < len(LOOK_AFTER):

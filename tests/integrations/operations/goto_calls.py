@@ -25,7 +25,9 @@ class GotoDesk(Desk):
         self.tenant = self.account.side.inputs()["account_key"]
         sync(self.account.integration)  # so that there is a record to check look-ups by
         licences = self.account.side.directory.licences.values()
-        self.licence = max(licences, key=lambda one: one.seats).key
+        licence = max(licences, key=lambda one: one.seats)
+        licence.seats = 10_000
+        self.licence = licence.key
 
     def user(self, number: int) -> Made:
         """Add a user."""

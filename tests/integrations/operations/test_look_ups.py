@@ -136,6 +136,18 @@ def test_what_may_be_repeated_is_sent_again_at_once(desk: Desk) -> None:
     assert (row.state, row.tries) == (State.DONE, 2)
 
 
+def test_a_second_try_that_is_refused_because_the_first_went_through_is_done(desk: Desk) -> None:
+    """F-20: such as the last seat, taken by the try whose answer was lost."""
+    user = desk.add("ann@acme.example")
+    desk.fault("reset", method="PUT", commit=True, count=1)
+    desk.fault("status", method="PUT", status=409, after=1, count=1)
+
+    row = desk.perform(desk.deactivate(user))
+
+    assert (row.state, row.code, row.tries) == (State.DONE, "adopted", 2)
+    assert len(desk.effects("user.deactivate")) == 1
+
+
 def test_what_may_be_repeated_never_asks_a_person(desk: Desk) -> None:
     """M-26: it ends refused after five tries, and says that sending it again does no harm."""
     desk.add("ann@acme.example")
