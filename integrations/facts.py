@@ -20,9 +20,13 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Fact:
-    """One inferred fact: where it stands, by which evidence, what the folder and what we say."""
+    """One inferred fact: where it stands, by which evidence, what the folder and what we say.
+
+    `about` is the vendor, a load or a preset; `label` is what of it, in words.
+    """
 
     path: str
+    about: str
     label: str
     evidence: str
     folder: Any
@@ -71,6 +75,7 @@ def facts_of(vendor: Vendor, overrides: Mapping[str, Any]) -> list[Fact]:
     return [
         Fact(
             path=fact.path,
+            about=_about(vendor, fact.keys),
             label=_label(vendor, fact.keys),
             evidence=fact.evidence,
             folder=_value_at(vendor.raw, fact.keys),
@@ -154,14 +159,15 @@ def _without_texts(tree: Any) -> Any:
     return tree
 
 
-def _label(vendor: Vendor, keys: tuple[str, ...]) -> str:
-    """What the fact is about, in words: `Aha! User Load: paging, page size`."""
-    rest = keys
+def _about(vendor: Vendor, keys: tuple[str, ...]) -> str:
     if keys[0] == "loads" and keys[1] in vendor.loads:
-        about, rest = vendor.loads[keys[1]].label, keys[2:]
-    elif keys[0] == "presets" and keys[1] in vendor.presets:
-        about, rest = vendor.presets[keys[1]].label, keys[2:]
-    else:
-        about = vendor.label
-    words = ", ".join(part.replace("_", " ") for part in rest)
-    return f"{about}: {words}" if words else about
+        return vendor.loads[keys[1]].label
+    if keys[0] == "presets" and keys[1] in vendor.presets:
+        return vendor.presets[keys[1]].label
+    return vendor.label
+
+
+def _label(vendor: Vendor, keys: tuple[str, ...]) -> str:
+    """What the fact is about, in words: `paging, page size`."""
+    rest = keys if _about(vendor, keys) == vendor.label else keys[2:]
+    return ", ".join(part.replace("_", " ") for part in rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -12,6 +13,17 @@ from integrations.models import Credentials
 from integrations.registry import Vendor, get_vendor
 
 _LONGEST = 20_000
+_MOST_OPEN = 12  # facts; a longer page begins folded
+
+
+@dataclass(frozen=True)
+class Group:
+    """The facts about the vendor, one load or one preset."""
+
+    about: str
+    rows: list[tuple[Fact, forms.BoundField]]
+    corrected: int
+    is_open: bool
 
 
 class FactsForm(forms.Form):
@@ -31,9 +43,21 @@ class FactsForm(forms.Form):
             self.fields[_name(number)] = _field(fact)
 
     @property
-    def rows(self) -> list[tuple[Fact, forms.BoundField]]:
-        """Each fact with its field."""
-        return [(fact, self[_name(number)]) for number, fact in enumerate(self.facts)]
+    def groups(self) -> list[Group]:
+        """The facts with their fields, by what they are about, in the folder's order."""
+        found: dict[str, list[tuple[Fact, forms.BoundField]]] = {}
+        for number, fact in enumerate(self.facts):
+            found.setdefault(fact.about, []).append((fact, self[_name(number)]))
+        is_short = len(self.facts) <= _MOST_OPEN
+        return [
+            Group(
+                about,
+                rows,
+                corrected=sum(fact.is_corrected for fact, _field in rows),
+                is_open=is_short or any(one.is_corrected or field.errors for one, field in rows),
+            )
+            for about, rows in found.items()
+        ]
 
     def clean(self) -> dict[str, Any]:
         """Check each value against the language of vendor folders, where it belongs."""
@@ -70,7 +94,7 @@ def _field(fact: Fact) -> forms.CharField:
         "autocomplete": "off",
     }
     return forms.CharField(
-        label=f"Correction of {fact.label}",
+        label=f"Correction of {fact.about}: {fact.label}",
         required=False,
         strip=False,
         max_length=_LONGEST,
