@@ -143,5 +143,5 @@ def test_the_list_asks_as_much_for_forty_users_as_for_two(
     client = signed_in(it_admin)
     client.get(USERS)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(USERS)

@@ -356,5 +356,5 @@ def test_the_list_asks_as_much_for_forty_credentials_as_for_two(
         make_credentials(f"Aha {number}")
     admin_page.get(LIST)  # the first page of a session writes when it was seen
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         admin_page.get(LIST)

@@ -624,7 +624,7 @@ def test_the_list_asks_as_much_for_forty_integrations_as_for_two(
         make_run(make_integration(f"Load {number}", credentials=credentials))
     admin_page.get(LIST)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         admin_page.get(LIST)
 
 
@@ -636,5 +636,5 @@ def test_the_page_asks_as_much_for_thirty_mappings_as_for_three(
         make_mapping(integration, source="name", target=f"gone_{number}")
     admin_page.get(page_of(integration))
 
-    with django_assert_num_queries(27):
+    with django_assert_num_queries(28):
         admin_page.get(page_of(integration))

@@ -200,5 +200,5 @@ def test_the_list_asks_as_much_for_many_issues_as_for_one(
     )
     admin_page.get(LIST)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         admin_page.get(LIST)

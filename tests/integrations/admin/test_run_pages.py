@@ -309,13 +309,13 @@ def test_pages_ask_as_much_for_a_large_run_as_for_a_small_one(
         make_run(run.integration)  # type: ignore[arg-type]
     admin_page.get(LIST)
 
-    with django_assert_num_queries(10):
-        admin_page.get(LIST)
-    with django_assert_num_queries(15):
-        admin_page.get(page_of(run))
     with django_assert_num_queries(11):
+        admin_page.get(LIST)
+    with django_assert_num_queries(16):
+        admin_page.get(page_of(run))
+    with django_assert_num_queries(12):
         admin_page.get(page_of(run, "plan"))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         admin_page.get(page_of(run, "log"))
     with django_assert_num_queries(5):
         admin_page.get(page_of(run, "progress"))
