@@ -9,7 +9,7 @@ from integrations.registry import get_vendor
 from integrations.sandbox.server import Sandbox
 
 from .endings import ENDINGS, Ending, meaning_of
-from .world import LOADS, OpenClient, listing_path, listing_requests, read, without_patience
+from .world import LOADS, OpenClient, listing_path, listing_requests, patient_for, read
 
 NOTHING_LISTED = ("list", "object", "text")
 
@@ -22,7 +22,7 @@ def test_a_bad_ending_of_a_listing_is_what_the_table_says(
     """F-18, F-19, F-25: the error, how often it was tried, how long was waited."""
     known = get_vendor(vendor)
     meant = meaning_of(ending, known)
-    called = call(without_patience(known))
+    called = call(patient_for(ending, known))
     path = listing_path(sandbox, known, load)
     sandbox.faults.add(ending.kind, vendor=vendor, path=path, **ending.values)
 
@@ -51,7 +51,7 @@ def test_a_bad_ending_that_passes_is_gone_with_the_next_listing(
 ):
     known = get_vendor(vendor)
     path = listing_path(sandbox, known, load)
-    called = call(without_patience(known))
+    called = call(patient_for(ending, known))
     sandbox.faults.add(ending.kind, vendor=vendor, path=path, count=1, **ending.values)
 
     try:

@@ -17,7 +17,7 @@ from integrations.sandbox.server import Sandbox
 from tests.integrations.vendors.recorded import Sample, read_samples, sent
 
 from .endings import ENDINGS, Ending, meaning_of
-from .world import PRESETS, VENDORS, OpenClient, without_patience
+from .world import PRESETS, VENDORS, OpenClient, patient_for
 
 SAMPLES = [
     (f"{vendor}.{key}", number)
@@ -208,7 +208,7 @@ def test_a_bad_ending_of_a_call_is_what_the_table_says(
     """F-18, F-19, M-26: refused is certainly not done; unknown is never told as done."""
     vendor, preset = parts(preset_id)
     assert preset.request is not None
-    called = call(without_patience(vendor))
+    called = call(patient_for(ending, vendor))
     request = sent(vendor, preset, sample_of(preset_id))
     body = request.get("body")
     if "query" in request:

@@ -18,6 +18,8 @@ from integrations.registry import Vendor, vendors
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.vendor import VendorSide, find_vendor_names
 
+from .endings import Ending
+
 VENDORS = list(vendors())
 LOADS = [(vendor.key, load) for vendor in vendors().values() for load in vendor.loads]
 PRESETS = [f"{vendor.key}.{key}" for vendor in vendors().values() for key in vendor.presets]
@@ -82,10 +84,11 @@ def with_small_pages(vendor: Vendor, load: str) -> Vendor:
     return _with_load(vendor, load, paging=paging.model_copy(update={"page_size": SMALL_PAGE}))
 
 
-def without_patience(vendor: Vendor) -> Vendor:
-    """The vendor, given up on after a fraction of a second."""
-    hasty = Timeouts(connect=2, read=0.15, total=0.5)
-    return _replaced(vendor, timeouts=hasty)
+def patient_for(ending: Ending, vendor: Vendor) -> Vendor:
+    """The vendor; where it stays silent, given up on after a fraction of a second."""
+    if ending.kind != "blackhole":
+        return vendor
+    return _replaced(vendor, timeouts=Timeouts(connect=2, read=0.2, total=0.6))
 
 
 def _with_load(vendor: Vendor, load: str, **changes: Any) -> Vendor:
