@@ -163,7 +163,7 @@ def test_two_new_records_with_one_email_are_issues_on_both_in_whatever_case_it_i
         ("hireDate", {"y": 2026}, "hire_date", "is no date"),
         ("status", "Retired", "status", '"Retired" is no status that is known here'),
         ("status", True, "status", "no status that is known here"),
-        ("firstName", ["Ann"] * 2 + [1], "first_name", "a list or an object"),
+        ("firstName", ["Ann", {"middle": 1}], "first_name", "a list or an object"),
         ("workEmail", {"work": "a@b.example"}, "email", "a list or an object"),
         ("department", {"id": 1}, "department", "a list or an object"),
         ("jobTitle", "t" * 5_000, "title", "5,000 characters; at most"),
