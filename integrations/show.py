@@ -39,6 +39,8 @@ _KINDS = {
     "warning": "warn",
     "unknown": "warn",
     "nobody": "warn",
+    "refused": "warn",
+    "asks": "bad",
     "issue": "bad",
     "failed": "bad",
     "deactivate": "bad",
