@@ -22,7 +22,7 @@ from integrations.registry import get_vendor
 from integrations.secrets import open_sealed, seal
 from integrations.sync.lease import now_in_database
 
-# A token that ends sooner is not begun with.
+# A token that ends sooner is not begun with; of one that lives shorter, half of its life.
 MARGIN_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _MARGIN_OF_WAITING = 20.0
@@ -32,19 +32,23 @@ OURS = "Rolecall"
 
 @dataclass(frozen=True)
 class Held:
-    """What the row says of its tokens now. `remaining` are seconds, None: nobody knows."""
+    """What the row says of its tokens now. `remaining` are seconds, None: nobody knows.
+
+    With fewer than `margin` seconds left the token is about to end.
+    """
 
     fence: int
     reconnect_since: datetime | None
     refreshed_at: datetime | None
     remaining: float | None
+    margin: float
     secrets: Mapping[str, str] = field(repr=False)
 
     @property
     def token(self) -> str | None:
         """The access token, when it is good for a while."""
         token = self.secrets.get("access_token")
-        good = self.remaining is None or self.remaining > MARGIN_SECONDS
+        good = self.remaining is None or self.remaining > self.margin
         return token if token and good else None
 
 
@@ -75,7 +79,7 @@ class DatabaseTokens:
         return "DatabaseTokens(...)"
 
     def current(self) -> str:
-        """Give a token good for 60 s more; one query the first time, a refresh where it is due.
+        """Give a token that lasts a while; one query the first time, a refresh where it is due.
 
         Raises AskPerson (`refresh_refused`), TryLater (`no_token`), SecretsUnreadable.
         """
@@ -86,7 +90,10 @@ class DatabaseTokens:
             return self._keep(self._reach(lambda held: held.token is not None))
 
     def renew(self, refused: str) -> str:
-        """Give another token than the refused one, by one refresh at most. Raises as above."""
+        """Give another token than the refused one, by one refresh at most. Raises as above.
+
+        It is the refused one again where the vendor gives nothing else.
+        """
         with self._lock:
             return self._keep(self._reach(lambda held: held.token not in (None, refused)))
 
@@ -103,9 +110,7 @@ class DatabaseTokens:
         token = held.secrets.get("access_token", "")
         remaining = held.remaining
         self._token = token
-        self._good_until = (
-            None if remaining is None else time.monotonic() + remaining - MARGIN_SECONDS
-        )
+        self._good_until = None if remaining is None else time.monotonic() + remaining - held.margin
         return token
 
     def _read(self) -> Held:
@@ -114,10 +119,15 @@ class DatabaseTokens:
         if row is None:
             raise AskPerson("credentials_invalid", f'The credentials "{self._row.name}" are gone.')
         self._row = row
-        ends = row.token_expires_at
-        remaining = (ends - row.database_now).total_seconds() if ends else None
+        ends, since = row.token_expires_at, row.refreshed_at
+        life = (ends - since).total_seconds() if ends and since else None
         return Held(
-            row.token_fence, row.reconnect_since, row.refreshed_at, remaining, open_sealed(row)
+            fence=row.token_fence,
+            reconnect_since=row.reconnect_since,
+            refreshed_at=since,
+            remaining=(ends - row.database_now).total_seconds() if ends else None,
+            margin=MARGIN_SECONDS if life is None else min(MARGIN_SECONDS, life / 2),
+            secrets=open_sealed(row),
         )
 
     def _grant(self) -> Grant:
@@ -126,16 +136,21 @@ class DatabaseTokens:
         return read_grant(vendor, row.settings, credentials_id=row.pk, name=row.name)
 
     def _reach(self, enough: Enough) -> Held:
-        """Read until it is enough; whoever gets the lease refreshes, the others wait."""
+        """Read until it is enough; whoever gets the lease refreshes, the others wait.
+
+        What we were given ourselves is enough as it is: a token that ends at once, or comes again
+        as it was, would be asked for without end.
+        """
+        is_ours = False
         give_up = time.monotonic() + self._lease_seconds + _MARGIN_OF_WAITING
         while True:
             held = self._read()
             self._check(held)
-            if enough(held):
+            if is_ours or enough(held):
                 return held
             lease = take_lease(self._row.pk, fence=held.fence, seconds=self._lease_seconds)
             if lease is not None:
-                self._refresh_under(lease, enough)
+                is_ours = self._refresh_under(lease, enough)
             elif time.monotonic() > give_up:
                 raise TryLater(
                     "no_token",
@@ -154,13 +169,13 @@ class DatabaseTokens:
             self._row.test_message or what_to_do(self._row.name, "", needs_consent=needs_consent),
         )
 
-    def _refresh_under(self, lease: TokenLease, enough: Enough) -> None:
-        """Refresh once; the tokens are committed when this returns. Raises VendorError."""
+    def _refresh_under(self, lease: TokenLease, enough: Enough) -> bool:
+        """Refresh once; whether new tokens are committed. Raises VendorError."""
         try:
             held = self._read()  # another may have been done just before the lease was ours
             self._check(held)
             if enough(held):
-                return
+                return False
             grant = self._grant()
             sent = held.secrets.get("refresh_token", "")
             if grant.needs_consent and not sent:
@@ -169,10 +184,10 @@ class DatabaseTokens:
                 granted = self._ask(grant, held)
             except TokenRefused as refused:
                 if grant.needs_consent and self._read().secrets.get("refresh_token") != sent:
-                    return  # another grant came meanwhile; look at that one
+                    return False  # another grant came meanwhile; look at that one
                 self._mark(lease, grant, refused.reason)
-                return
-            self._store(lease, granted)
+                return False
+            return self._store(lease, granted)
         finally:
             lease.release()
 
@@ -200,18 +215,18 @@ class DatabaseTokens:
         self._mark(lease, grant, "no_refresh_token")
         self._check(self._read())
 
-    def _store(self, lease: TokenLease, granted: Granted) -> None:
+    def _store(self, lease: TokenLease, granted: Granted) -> bool:
         """Commit new tokens before anybody uses them; a database that stumbles is asked again."""
-        for attempt in range(1, _COMMIT_TRIES + 1):
+        attempt = 1
+        while True:
             try:
-                store_tokens(lease, granted)
+                return store_tokens(lease, granted)
             except (OperationalError, InterfaceError):
                 if attempt == _COMMIT_TRIES or connection.in_atomic_block:
                     raise
                 connection.close()
                 self._sleep(0.5 * attempt)
-            else:
-                return
+                attempt += 1
 
     def _mark(self, lease: TokenLease, grant: Grant, reason: str) -> None:
         """Note that the grant is gone and tell it once; nothing is sent from then on. 6 queries."""

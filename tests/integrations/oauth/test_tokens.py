@@ -40,7 +40,10 @@ def test_a_token_is_fetched_once_and_used_until_a_minute_before_its_end(world: T
 
     assert first == again
     assert world.count("token.refresh") == 1
-    Credentials.objects.update(token_expires_at=timezone.now() + timedelta(seconds=59))
+    Credentials.objects.update(
+        token_expires_at=timezone.now() + timedelta(seconds=59),
+        refreshed_at=timezone.now() - timedelta(hours=1),
+    )
     assert tokens_of(row).current() != first
     assert world.count("token.refresh") == 2
 
