@@ -118,10 +118,12 @@ def _try(world: World, form: Form) -> Promise:
 
 def _spoil(world: World, form: Form) -> Any:
     """Let the vendor answer in this form; gives what it holds, to be put back."""
+    from tests.integrations.bad_input.world import records_name
+
     side = world.sandbox.state[world.vendor]
     whole = side.kept()
     if form.kept < 1:
-        name = "employees" if "employees" in whole else "users"
+        name = records_name(side)
         records = whole[name]
         left = records[: max(1, round(len(records) * form.kept))]
         side.keep({**whole, name: left})

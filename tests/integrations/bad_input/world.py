@@ -13,7 +13,7 @@ from integrations import services
 from integrations.models import Credentials, Integration, RecordIssue, SyncRun
 from integrations.registry import get_vendor
 from integrations.sandbox.server import Sandbox
-from integrations.sandbox.vendor import RecordChange, StateChange
+from integrations.sandbox.vendor import RecordChange, StateChange, VendorSide
 from integrations.secrets import seal
 from integrations.sync import execute
 from people.models import Person, PersonRole
@@ -78,7 +78,7 @@ class World:
 
     def ids(self) -> list[str]:
         """The ids of all records at the vendor."""
-        return [str(one.get("id") or one["key"]) for one in records_of(self)]
+        return [id_of(one) for one in records_of(self)]
 
     def requests(self) -> list[Any]:
         """What arrived at the vendor's side."""
@@ -137,9 +137,23 @@ def overrides_of(vendor: str) -> dict[str, Any]:
 
 def records_of(world: World) -> list[dict[str, Any]]:
     """Every record at the vendor, by the names that its side keeps them under."""
-    kept = world.sandbox.state[world.vendor].kept()
-    found: list[dict[str, Any]] = kept.get("employees") or kept["users"]
+    side = world.sandbox.state[world.vendor]
+    found: list[dict[str, Any]] = side.kept()[records_name(side)]
     return found
+
+
+def records_name(side: VendorSide) -> str:
+    """Under which name a vendor's side keeps its records: a list of what it finds by id."""
+    return next(
+        name
+        for name, rows in side.kept().items()
+        if isinstance(rows, list) and rows and side.has_record(id_of(rows[0]))
+    )
+
+
+def id_of(row: Any) -> str:
+    """The id of a record as a vendor's side keeps it; empty for what is no record."""
+    return str(row.get("id") or row.get("key") or "") if isinstance(row, dict) else ""
 
 
 def mend(world: World) -> None:
@@ -152,8 +166,7 @@ def mend(world: World) -> None:
     for number, one in enumerate(records_of(world)):
         email = one.get("work_email") if world.vendor == "bamboohr" else one["email"]
         if not email or email in seen:
-            record = str(one.get("id") or one["key"])
-            world.change(record, **{name: f"mended{number}@acme.example"})
+            world.change(id_of(one), **{name: f"mended{number}@acme.example"})
         seen.add(email or "")
 
 

@@ -16,7 +16,7 @@ from integrations.registry import get_preset, get_vendor
 from integrations.sandbox.server import Sandbox
 from saas.models import SaaSUser
 from tests.integrations.bad_input import canary
-from tests.integrations.bad_input.world import World, mend, open_world
+from tests.integrations.bad_input.world import World, open_world
 from tests.integrations.vendors.recorded import read_samples
 from tests.makers import make_person
 
@@ -58,7 +58,6 @@ def synced(request: pytest.FixtureRequest, transactional_db: None, sandbox: Sand
     """A vendor whose accounts were loaded, each with its person."""
     del transactional_db
     world = open_world(request.param, sandbox)
-    mend(world)
     run = world.sync()
     assert run.state in {"done", "partial"}, run.error_message
     make_person(email="new.person@acme.example", first_name="New", last_name="Person")
