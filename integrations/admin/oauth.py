@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -30,6 +32,11 @@ else:
 
 _CHANGE = "integrations.change_credentials"
 _LONGEST = 4096
+_SIGNED_OUT = (
+    "You were signed out before the vendor's answer came, so nothing was changed. Sign in and "
+    "press Connect again."
+)
+_View = Callable[..., HttpResponseBase]
 
 
 class ConnectPages(_Base):
@@ -41,7 +48,7 @@ class ConnectPages(_Base):
         return [
             path(
                 "oauth/callback/",
-                wrap(never_cache(require_GET(self.callback_view))),
+                self._after_sign_in(wrap(never_cache(require_GET(self.callback_view)))),
                 name="integrations_credentials_oauth_callback",
             ),
             path(
@@ -50,6 +57,17 @@ class ConnectPages(_Base):
                 name="integrations_credentials_connect",
             ),
         ]
+
+    def _after_sign_in(self, view: _View) -> _View:
+        """Whoever has to sign in first does so without the vendor's code in the address (S-06)."""
+
+        def without_code(request: HttpRequest) -> HttpResponseBase:
+            if self.admin_site.has_permission(request):
+                return view(request)
+            messages.warning(request, _SIGNED_OUT)
+            return HttpResponseRedirect(_page_of(None))
+
+        return without_code
 
     def connect_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show where the vendor asks for consent; without a consent page, get a token at once.

@@ -167,6 +167,23 @@ def test_a_state_of_another_user_in_the_same_browser_is_refused(
     assert "refresh_token" not in stored(row)
 
 
+def test_who_was_signed_out_meanwhile_takes_no_code_to_the_login_page(
+    world: TokenWorld, admin_page: Client
+):
+    """S-06: a code in the address of the login page would stand in it, and in the history."""
+    row = world.waiting()
+    back = decide(begin(admin_page, row))
+    code = parse_qs(urlsplit(back).query)["code"][0]
+
+    answer = Client().get(back, follow=True)
+
+    assert answer.status_code == 200
+    assert "log in" in text_of(answer).casefold()
+    assert code not in answer.content.decode()
+    assert not any(code in url for url, _status in answer.redirect_chain)
+    assert "access_token" not in stored(row)
+
+
 def test_an_answer_after_ten_minutes_is_refused(world: TokenWorld, admin_page: Client):
     row = world.waiting()
     back = decide(begin(admin_page, row))
