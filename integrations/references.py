@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 64 * 1024
 _VISIBLE = re.compile(r"[\x20-\x7e]+")
+# Whoever may name a place for a vendor's secret could else have these sent to that vendor.
+_OWN = frozenset({"SECRET_KEY", "FERNET_KEYS", "DATABASE_URL", "CELERY_BROKER_URL", "EMAIL_URL"})
 
 
 class SecretUnusable(Exception):
@@ -29,6 +31,11 @@ class SecretUnset(Exception):
     """Nothing is there, which the second time is no mistake (M-35)."""
 
 
+def is_our_own(variable: str) -> bool:
+    """Say whether an environment variable holds a secret of this installation itself."""
+    return variable.strip().upper() in _OWN
+
+
 def read_secret(reference: Mapping[str, str], folder: FilePath) -> str:
     """The secret itself; file names are relative to `folder`.
 
@@ -36,6 +43,8 @@ def read_secret(reference: Mapping[str, str], folder: FilePath) -> str:
     """
     if "env" in reference:
         name = reference["env"].strip()
+        if is_our_own(name):
+            raise SecretUnusable(f"{name} is Rolecall's own secret and no vendor's")
         place, value = f"the environment variable {name}", os.environ.get(name, "").strip()
         if not value:
             raise SecretUnset(f"{place} is not set")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.db.models import F
 from django.utils import timezone
 
+from integrations.errors import SecretsUnreadable
 from integrations.models import Credentials
 from integrations.oauth.lease import NO_LEASE
-from integrations.secrets import seal
+from integrations.secrets import open_sealed, seal
 
 # What people write. The columns of tokens are not among them: a page that was open for an hour
 # would put old ones back over those of a refresh.
@@ -48,7 +50,7 @@ class Edit:
 
     by: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    changed: Collection[str] = ()
+    changed: AbstractSet[str] = frozenset()
     anew: bool = False
     references: Mapping[str, Mapping[str, str]] | None = None
 
@@ -76,8 +78,10 @@ def write_edit(row: Credentials, edit: Edit) -> None:
     """Seal what is new and save the row; call it after `lock_row`, in the same transaction.
 
     A new refresh token, or another client, ends what was granted before, also for whoever is
-    refreshing it at this moment. Up to four queries. Raises SecretsUnreadable.
+    refreshing it at this moment; the same client with a new secret does not. Up to four queries.
+    Raises SecretsUnreadable.
     """
+    edit = _without_same_client(row, edit)
     if edit.references is not None:
         row.stored, row.references = Credentials.Stored.REFERENCE, dict(edit.references)
         row.sealed, row.hints = "", {}
@@ -93,6 +97,20 @@ def write_edit(row: Credentials, edit: Edit) -> None:
         row.save(update_fields=[name for name in EDITED if name in row.__dict__])
     if _ends_grant(edit):
         _forget_grant(row)
+
+
+def _without_same_client(row: Credentials, edit: Edit) -> Edit:
+    """Without a client ID that was entered again as it was."""
+    if "client_id" not in edit.secrets or not row.hints.get("client_id"):
+        return edit
+    try:
+        same = open_sealed(row).get("client_id") == edit.secrets["client_id"]
+    except SecretsUnreadable:
+        return edit
+    if not same or edit.changed & _OF_THE_CLIENT:
+        return edit
+    new = {name: value for name, value in edit.secrets.items() if name != "client_id"}
+    return replace(edit, secrets=new, anew=False)
 
 
 def _seal(row: Credentials, edit: Edit) -> None:

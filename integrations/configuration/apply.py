@@ -17,7 +17,11 @@ from integrations.configuration.check import (
     check_fields,
     check_variables,
 )
-from integrations.configuration.check_integrations import Surroundings, check_integration
+from integrations.configuration.check_integrations import (
+    Surroundings,
+    check_integration,
+    check_users,
+)
 from integrations.configuration.differences import Secrets, changes, find_secrets
 from integrations.configuration.ownership import moved_fields, notes_about
 from integrations.configuration.parse import parse
@@ -127,6 +131,7 @@ def _prepare(
         for wish in wishes.integrations
         for remark in check_integration(wish, around, problems)
     ]
+    check_users(wishes, world, problems)
     problems.refuse_if_any()
     found = list(changes(wishes, world, secrets))
     notes = [note for one in secrets.values() for note in one.notes]

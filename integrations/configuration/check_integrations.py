@@ -11,7 +11,7 @@ from integrations.configuration.check_mappings import check_mappings
 from integrations.configuration.check_safety import check_removals, check_schedule
 from integrations.configuration.problems import Path, Problems
 from integrations.configuration.schema import CredentialsPart, IntegrationPart
-from integrations.configuration.world import Wanted, World
+from integrations.configuration.world import Wanted, Wishes, World
 from integrations.errors import (
     InputInvalid,
     RuleInvalid,
@@ -62,6 +62,24 @@ class Surroundings:
         else:
             return ""
         return installation_mistake(installation, type_=type_, stored=stored, name=credentials)
+
+
+def check_users(wishes: Wishes, world: World, problems: Problems) -> None:
+    """Integrations of which the file says nothing go on with the credentials as they become."""
+    in_file = {one.key for one in wishes.integrations}
+    wanted = {one.key: one for one in wishes.credentials}
+    for row in world.integrations.values():
+        wish = wanted.get(row.credentials.name) if row.credentials else None
+        if wish is None or row.name in in_file:
+            continue
+        mistake = installation_mistake(
+            row.installation,
+            type_=wish.wanted["type"],
+            stored=wish.wanted["stored"],
+            name=wish.key,
+        )
+        if mistake:
+            problems.add((*wish.path, "stored"), f'"{row.name}" uses these credentials. {mistake}')
 
 
 def check_integration(wish: Wish, around: Surroundings, problems: Problems) -> list[str]:

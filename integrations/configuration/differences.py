@@ -74,12 +74,12 @@ def find_secrets(
                 notes.append(f'credentials "{wish.key}": {problem}; the stored {name} is kept')
             else:
                 problems.add(path, str(problem))
-    imported = stored.get("imported")
-    changed = {
-        name: value
-        for name, value in given.items()
-        if stored.get(name) != value and not (name == "refresh_token" and value == imported)
-    }
+    known = {**stored}
+    if _is_other_client(wish, stored, given):
+        known.pop("refresh_token", None)  # it goes with the client that it was given to
+    elif given.get("refresh_token") == stored.get("imported"):
+        known["refresh_token"] = given.get("refresh_token", "")
+    changed = {name: value for name, value in given.items() if known.get(name) != value}
     notes += [
         f'credentials "{wish.key}": {warning}'
         for value in changed.values()
@@ -94,6 +94,19 @@ def find_secrets(
             "what is stored cannot be read with the keys in FERNET_KEYS; give all of its secrets",
         )
     return Secrets(changed, frozenset(stored), anew, tuple(notes))
+
+
+def _is_other_client(
+    wish: Wanted[CredentialsPart, Credentials],
+    stored: Mapping[str, str],
+    given: Mapping[str, str],
+) -> bool:
+    """Whether what was granted before ends with this file."""
+    was = (wish.row.settings if wish.row else {}).get("grant_type")
+    client = stored.get("client_id")
+    return was != wish.wanted["settings"].get("grant_type") or client != given.get(
+        "client_id", client
+    )
 
 
 def _references(wish: Wanted[CredentialsPart, Credentials]) -> Secrets:

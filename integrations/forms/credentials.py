@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 from django.utils.html import format_html
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -100,7 +101,7 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
         """Where each secret is; None when they are sealed here."""
         if not self.keeps_outside:
             return None
-        return {name: read_place(self.cleaned_data[PLACE + name]) for name in self.secret_names}
+        return {name: self._place(name, self.cleaned_data) for name in self.secret_names}
 
     def own_settings(self) -> dict[str, Any]:
         """The settings as they are to be stored."""
@@ -192,9 +193,20 @@ class CredentialsForm(forms.ModelForm):  # type: ignore[type-arg]
                     name, "It is to be kept outside, so it is not typed here. Nothing was stored."
                 )
             try:
-                read_place(cleaned.get(PLACE + name) or "")
+                self._place(name, cleaned)
             except ValueError as problem:
                 self.add_error(PLACE + name, str(problem))
+                self._forget_typed(PLACE + name)
+
+    def _place(self, name: str, cleaned: Mapping[str, Any]) -> dict[str, str]:
+        return read_place(cleaned.get(PLACE + name) or "", self.instance.references.get(name))
+
+    def _forget_typed(self, name: str) -> None:
+        """Show the field empty again: what was typed can be the secret."""
+        data = QueryDict(mutable=True)
+        data.update(self.data)
+        data[self.add_prefix(name)] = ""
+        self.data = data
 
     def _check_users(self) -> None:
         """Integrations that use them are installed as Cloud or as Local for where it is (M-35)."""

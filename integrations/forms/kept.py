@@ -10,9 +10,11 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from integrations.models import Credentials
+from integrations.references import is_our_own
 
 PLACE = "place_of_"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+# In capitals, as nearly all are: half of all keys would pass for a name in small letters.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,199}")
 _LONGEST = 500
 _CHOICES = [
     (Credentials.Stored.SEALED.value, "Here, sealed"),
@@ -51,14 +53,21 @@ def shown_place(reference: Any) -> str:
     return str(reference.get("env") or reference.get("file") or "")
 
 
-def read_place(typed: str) -> dict[str, str]:
-    """A typed place as it is stored. Raises ValueError with a sentence that does not repeat it."""
+def read_place(typed: str, before: Any = None) -> dict[str, str]:
+    """A typed place as it is stored; `before`, a stored one, may stay as a file once gave it.
+
+    Raises ValueError with a sentence that does not repeat what was typed: it can be the secret.
+    """
     text = typed.strip()
-    if "/" in text:
+    if text and text == shown_place(before):
+        return dict(before)
+    if text.startswith("/"):
         return {"file": text}
     if not _VARIABLE.fullmatch(text):
         raise ValueError(
-            "This is neither the name of an environment variable nor the path of a file. The "
-            "secret itself does not belong here."
+            "This is neither the name of an environment variable, in capitals, nor the whole path "
+            "of a file, which begins with /. The secret itself does not belong here."
         )
+    if is_our_own(text):
+        raise ValueError("This variable holds a secret of Rolecall's own, which no vendor gets.")
     return {"env": text}

@@ -215,6 +215,88 @@ def test_a_secret_typed_where_a_place_belongs_is_not_repeated(admin_page: Client
     assert Credentials.objects.get().stored == "sealed"
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "a3f5c0ffee0123456789abcdef0123456789abcdef0123456789abcdef012345",
+        "canary+base64/of+a+key==",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "keys/of/aha",
+    ],
+)
+def test_a_secret_is_not_taken_for_the_name_of_its_place(admin_page: Client, typed: str):
+    """S-06: it would stand in the database, the history, exports and messages."""
+    row = make_credentials()
+    url = reverse("admin:integrations_credentials_change", args=(row.pk,))
+
+    answer = save(admin_page, url, "credentials_form", stored="reference", place_of_value=typed)
+
+    assert "The secret itself does not belong here" in text_of(answer)
+    assert typed not in answer.content.decode()
+    assert Credentials.objects.get().references == {}
+
+
+@pytest.mark.parametrize("name", ["FERNET_KEYS", "SECRET_KEY", "DATABASE_URL"])
+def test_a_page_cannot_send_rolecalls_own_secrets_to_a_vendor(admin_page: Client, name: str):
+    """Who edits credentials is not who has the machine."""
+    row = make_credentials()
+    url = reverse("admin:integrations_credentials_change", args=(row.pk,))
+
+    answer = save(admin_page, url, "credentials_form", stored="reference", place_of_value=name)
+
+    assert "Rolecall's own" in text_of(answer)
+    assert Credentials.objects.get().stored == "sealed"
+
+
+def test_no_command_reads_rolecalls_own_secrets_for_a_vendor(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FERNET_KEYS", "canary-key-of-rolecall")
+    row = make_credentials(
+        secret="", stored="reference", references={"value": {"env": "FERNET_KEYS"}}
+    )
+
+    with references.readable(), pytest.raises(AskPerson, match="Rolecall's own") as refused:
+        services.access_for(row)
+
+    assert "canary" not in refused.value.message
+
+
+def test_a_file_that_keeps_a_secret_outside_names_the_cloud_integration_that_needs_it(
+    it_admin: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """M-35: also where the file says nothing of the integration."""
+    monkeypatch.setenv("AHA_KEY", "Bearer canary-0123456789abcdef")
+    apply(AHA)
+    text = (
+        "credentials:\n- {name: Aha production, vendor: aha, type: api_key, stored: reference, "
+        "secrets: {value: {env: AHA_KEY}}}\n"
+    )
+
+    with pytest.raises(ConfigurationRefused, match="Aha! User Load"):
+        apply(text)
+
+    assert Credentials.objects.get().stored == "sealed"
+
+
+def test_a_corrected_client_keeps_the_imported_refresh_token_in_one_apply(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The second apply changes nothing."""
+    for name in ("ID", "SECRET", "TOKEN"):
+        monkeypatch.setenv(f"GOTO_{name}", f"canary-{name}")
+    text = (
+        "credentials:\n- name: G\n  vendor: goto\n  type: oauth2\n"
+        "  secrets: {client_id: {env: GOTO_ID}, client_secret: {env: GOTO_SECRET}, "
+        "refresh_token: {env: GOTO_TOKEN}}\n"
+    )
+    apply(text)
+    monkeypatch.setenv("GOTO_ID", "canary-corrected")
+
+    apply(text)
+
+    assert open_sealed(Credentials.objects.get())["refresh_token"] == "canary-TOKEN"
+    assert apply(text).changes == ()
+
+
 def test_a_file_with_places_exports_and_applies_to_nothing_new(local: Integration):
     """`config export` is stable and holds no secret."""
     exported = export_text()

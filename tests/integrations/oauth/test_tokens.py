@@ -354,6 +354,24 @@ def test_another_client_ends_what_was_granted(world: TokenWorld):
     assert fresh(row).refreshed_at is None
 
 
+def test_the_same_client_with_a_new_secret_stays_connected(world: TokenWorld):
+    """Client ID and secret are entered again after `invalid_client`, or the secret was rotated."""
+    row = world.connected()
+    token = tokens_of(row).current()
+    before = open_sealed(fresh(row))
+
+    with transaction.atomic():
+        edited = fresh(row)
+        lock_row(edited)
+        again = {"client_id": before["client_id"], "client_secret": "new-secret-0123456789"}
+        write_edit(edited, Edit(by="it-admin", secrets=again, anew=True))
+
+    after = open_sealed(fresh(row))
+    assert after == {**before, "client_secret": "new-secret-0123456789"}
+    assert fresh(row).refreshed_at is not None
+    assert tokens_of(row).current() == token
+
+
 def test_no_token_stands_in_any_row_in_clear(world: TokenWorld, caplog: pytest.LogCaptureFixture):
     """S-01, S-05: the database, the history and the log hold none."""
     row = world.connected()
