@@ -204,6 +204,10 @@ class CannotSettle(IntegrationsError):
     """An issue cannot be settled in this way."""
 
 
+class OverLimit(IntegrationsError):
+    """One more removal than the limit of 24 hours lets go; it has to be approved (M-15)."""
+
+
 class CannotResolve(IntegrationsError):
     """An operation is not as a person's word about it supposes."""
 

@@ -15,13 +15,14 @@ from django.utils import timezone
 
 from integrations.errors import LeaseLost
 from integrations.models import Credentials, Operation
-from integrations.operations.look_ups import ask
+from integrations.operations.look_ups import leave_open
 from integrations.operations.perform import carry_on
 from integrations.operations.rows import (
     LONGEST_WAIT,
     State,
     claim_for_look,
     due_operations,
+    must_not_be_repeated,
     release,
 )
 from integrations.operations.send import LOOK_AFTER
@@ -81,20 +82,20 @@ def for_workers(rows: QuerySet[Operation]) -> QuerySet[Operation]:
 
 
 def ask_about_local(now: datetime) -> int:
-    """Ask a person about what only a command could look up, and none did for an hour."""
+    """Give up what only a command could look up, and none did for an hour; gives how many."""
     late = Operation.objects.filter(
         state=State.UNKNOWN,
         credentials__stored=Credentials.Stored.REFERENCE,
         due_at__lte=now - _LOCAL_WAITS,
     )
-    asked = 0
+    given_up = 0
     for row in list(late.defer("request", "answer", "values")):
         claim = claim_for_look(row, until=now)
         if claim is not None:
             with suppress(LeaseLost):
-                ask(claim, row, _LOCAL, now=now)
-                asked += 1
-    return asked
+                leave_open(claim, row, _LOCAL, now=now)
+                given_up += 1
+    return given_up
 
 
 # Lost senders -----------------------------------------------------------------------------------
@@ -185,16 +186,23 @@ def settle_after_restore(because: str, *, now: datetime) -> tuple[int, int]:
     )
     asked = 0
     planned = Operation.objects.filter(state=State.PLANNED).order_by("pk")
-    for row in list(planned.only("pk")):
+    for row in list(planned.only("pk", "preset", "takes_access")):
         asked += _ask_after_restore(row, because, now)
     return unknown, asked
 
 
 def _ask_after_restore(row: Operation, because: str, now: datetime) -> int:
-    """One of several that waited for the same effect asks; the others are refused."""
+    """One of several that waited for the same effect asks, if it must not be repeated.
+
+    The others are refused.
+    """
     mine = Operation.objects.filter(pk=row.pk, state=State.PLANNED)
     note = f"It waited when the backup was made and was perhaps sent since: {because}."
     common = {"fence": F("fence") + 1, "due_at": None, "waits_for": None, "code": "restored"}
+    if not must_not_be_repeated(row):
+        ended = f"{note} Look at the vendor, then call it again if it is not there."
+        mine.update(state=State.REFUSED, note=ended, finished_at=now, **common)
+        return 0
     try:
         with transaction.atomic():
             return mine.update(state=State.ASKS, note=note, **common)

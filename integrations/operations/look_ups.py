@@ -11,10 +11,17 @@ from integrations.errors import IntegrationsError, VendorError
 from integrations.mails import link_to, queue_mail
 from integrations.manifest_presets import Change
 from integrations.models import Integration, Notification, Operation
-from integrations.operations.rows import Claim, State, claim_for_look, release
+from integrations.operations.rows import (
+    Claim,
+    State,
+    claim_for_look,
+    must_not_be_repeated,
+    release,
+)
 from integrations.operations.send import (
     ADOPTED,
     LOOK_AFTER,
+    SEVERAL,
     Clock,
     Opened,
     may_send_again,
@@ -42,7 +49,7 @@ def look_into(row: Operation, clock: Clock) -> bool:
     try:
         opened = open_for(row)
     except IntegrationsError as problem:
-        ask(claim, row, problem.message, now=now)
+        leave_open(claim, row, problem.message, now=now)
         return False
     with opened.client:
         return _step(claim, row, opened, clock)
@@ -90,7 +97,8 @@ def _look_later(
     claim: Claim, row: Operation, change: Change, problem: VendorError, *, now: datetime
 ) -> None:
     """The vendor did not answer the question; that is no answer "absent" (M-11)."""
-    if now - (row.heartbeat_at or now) >= _MOST_PATIENCE:
+    patient = now - (row.heartbeat_at or now) < _MOST_PATIENCE
+    if problem.code == SEVERAL or not patient:
         _give_up(claim, row, change, now=now, because=problem.message)
         return
     wait = max(timedelta(seconds=problem.retry_after or 0), _NOT_ANSWERED)
@@ -100,17 +108,24 @@ def _look_later(
 def _give_up(
     claim: Claim, row: Operation, change: Change, *, now: datetime, because: str = ""
 ) -> None:
-    """Only what must not be repeated asks a person (M-26)."""
     if change.repeat == "safe":
-        note = (
-            f"Sent {row.tries} times, and no answer said whether it went through. {because} "
-            "Sending it again does no harm: call it again when the vendor is well."
-        )
-        claim.end(State.REFUSED, now=now, code="no_answer", note=" ".join(note.split()))
+        note = f"Sent {row.tries} times, and no answer said whether it went through."
+    else:
+        looked = f"{row.looks} look-ups did not find it" if row.looks else "it cannot be looked up"
+        note = f"Nobody knows whether it went through: {looked}."
+    leave_open(claim, row, f"{note} {because}".strip(), now=now)
+
+
+def leave_open(claim: Claim, row: Operation, note: str, *, now: datetime) -> None:
+    """Nothing more can be found out: only what must not be repeated asks a person (M-26).
+
+    Anything else ends, so that it holds up nobody. Raises LeaseLost.
+    """
+    if must_not_be_repeated(row):
+        ask(claim, row, note, now=now)
         return
-    looked = f"{row.looks} look-ups did not find it" if row.looks else "it cannot be looked up"
-    note = f"Nobody knows whether it went through: {looked}. {because}".strip()
-    ask(claim, row, note, now=now)
+    again = "Sending it again does no harm: call it again when the vendor is well."
+    claim.end(State.REFUSED, now=now, code="no_answer", note=f"{note} {again}")
 
 
 def ask(claim: Claim, row: Operation, note: str, *, now: datetime) -> None:

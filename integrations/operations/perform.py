@@ -9,7 +9,14 @@ from django.utils import timezone
 from integrations.errors import LeaseLost
 from integrations.models import Credentials, Operation
 from integrations.operations.look_ups import look_into
-from integrations.operations.rows import State, claim, due_operations, plan_operation, take_over
+from integrations.operations.rows import (
+    State,
+    claim,
+    due_operations,
+    plan_operation,
+    take_over,
+    takes_over,
+)
 from integrations.operations.send import Clock, send_guarded
 from integrations.presets.call import PresetCall
 from integrations.sync.lease import keep_beating
@@ -26,6 +33,7 @@ def perform(
     key: str,
     started_by: str,
     guarded: bool,
+    limited: bool = False,
     clock: Clock = timezone.now,
 ) -> Operation:
     """Have a call made once for this key; give its row when it has ended or was handed over.
@@ -33,12 +41,15 @@ def perform(
     `key` names what asks for it, such as an item, its block and the retry: the same key again
     continues or gives the same row, and never brings about a second effect. `guarded` counts an
     account that is taken away towards the limit of 24 hours (M-15). A row in the state `planned`,
-    `unknown` or `sending` is carried on by a worker.
+    `unknown` or `sending` is carried on by a worker. With `limited`, a new row over that limit is
+    not planned: OverLimit.
 
     Not to be called in a transaction (RuntimeError). Raises nothing for what the vendor does.
     """
     carry_on_own(call.credentials_id, clock)
-    row = plan_operation(call, key=key, started_by=started_by, guarded=guarded, now=clock())
+    row = plan_operation(
+        call, key=key, started_by=started_by, guarded=guarded, limited=limited, now=clock()
+    )
     carry_on(row.pk, clock)
     if row.waits_for_id is None:
         row.refresh_from_db()
@@ -81,17 +92,10 @@ def carry_on(operation_id: int, clock: Clock = timezone.now) -> bool:
 
 def _step(row: Operation, clock: Clock) -> None:
     other = row.waits_for
-    if row.state == State.PLANNED and other is not None and _is_same_and_ended(row, other):
+    if row.state == State.PLANNED and other is not None and takes_over(row, other):
         take_over(row, other, now=clock())
     elif row.state == State.PLANNED or look_into(row, clock):
         _send(row, clock)
-
-
-def _is_same_and_ended(row: Operation, other: Operation) -> bool:
-    return other.state in Operation.ENDED_STATES and (row.request_hash, row.preset) == (
-        other.request_hash,
-        other.preset,
-    )
 
 
 def _send(row: Operation, clock: Clock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from datetime import datetime
 
@@ -17,7 +16,6 @@ from integrations.operations.rows import State, release
 RESOLVE = "integrations.resolve_operation"
 _OPEN = (State.UNKNOWN, State.ASKS)
 _AGAIN = (State.UNKNOWN, State.ASKS, State.REFUSED)
-_RETRY = re.compile(r"#\d+$")
 
 
 def settle(
@@ -70,9 +68,10 @@ def ask_again(operation_id: int, *, by: User, now: datetime) -> Operation:
 
 def _plan_again(row: Operation, by: User, now: datetime) -> Operation:
     retry = row.retry + 1
+    first = row.key.removesuffix(f"#{row.retry}") if row.retry else row.key
     again = Operation(
         **{name: getattr(row, name) for name in _COPIED},
-        key=f"{_RETRY.sub('', row.key)[:190]}#{retry}",
+        key=f"{first[:190]}#{retry}",
         idempotency_key=uuid.uuid4(),
         guarded=False,
         retry=retry,

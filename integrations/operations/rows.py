@@ -10,8 +10,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, Q, QuerySet
 
-from integrations.errors import LeaseLost
+from integrations.errors import LeaseLost, UnknownPreset
 from integrations.models import Installation, Operation
+from integrations.operations.guarding import check_room
 from integrations.presets.call import PresetCall
 from integrations.registry import get_preset
 from integrations.sync.lease import now_in_database, process_name
@@ -20,6 +21,17 @@ State = Operation.State
 # What has not ended after this long takes the failure exit, as long as it was never sent.
 LONGEST_WAIT = timedelta(days=1)
 _HELD = (State.SENDING, State.UNKNOWN)
+# A planned one that waits for nobody any more, or for somebody who is held up for a reason that is
+# not its own.
+_FREE = (
+    Q(waits_for=None)
+    | Q(waits_for__state__in=Operation.ENDED_STATES)
+    | (Q(waits_for__state=State.ASKS) & ~Q(waits_for__effect=F("effect")))
+    | Q(
+        waits_for__state=State.PLANNED,
+        waits_for__waits_for__state__in=[*Operation.ACTIVE_STATES, State.ASKS],
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,18 @@ class Claim:
 
 
 def plan_operation(
-    call: PresetCall, *, key: str, started_by: str, guarded: bool, now: datetime
+    call: PresetCall,
+    *,
+    key: str,
+    started_by: str,
+    guarded: bool,
+    now: datetime,
+    limited: bool = False,
 ) -> Operation:
-    """Commit what is to be sent; the row that there is, if this key has one. Up to three queries.
+    """Commit what is to be sent; the row that there is, if this key has one. Up to eight queries.
 
+    With `limited`, OverLimit is raised where the account's limit of 24 hours lets no more go; of
+    several at once each is counted before the next one asks.
     Raises RuntimeError inside a transaction: a row that could be rolled back protects nothing.
     """
     key = _fitting(key, 200)
@@ -71,6 +91,8 @@ def plan_operation(
     row = _row_of(call, key=key, started_by=started_by, guarded=guarded, now=now)
     try:
         with transaction.atomic(durable=True):
+            if limited:
+                check_room(row.vendor, row.tenant, now=now)
             row.save(force_insert=True)
     except IntegrityError:
         return Operation.objects.get(key=key)
@@ -162,7 +184,7 @@ def _older(row: Operation) -> Operation | None:
     """An older one about the same target that is to be sent first: values keep their order."""
     return (
         _at_the_same_account(row)
-        .filter(target=row.target, pk__lt=row.pk, state=State.PLANNED, waits_for=None)
+        .filter(_FREE, target=row.target, pk__lt=row.pk, state=State.PLANNED)
         .only("pk")
         .order_by("pk")
         .first()
@@ -187,6 +209,38 @@ def _wait_for(row: Operation, other: Operation | None) -> None:
 def release(operation_id: int, *, now: datetime) -> None:
     """Look again at those that wait for it. Call it in the transaction that ends it. One query."""
     Operation.objects.filter(waits_for=operation_id, state=State.PLANNED).update(due_at=now)
+
+
+def takes_over(row: Operation, other: Operation) -> bool:
+    """Whether the one that it waited for has ended and did what it asks for. Up to one query.
+
+    A refusal counts for the same credentials only. What may be repeated is sent again when another
+    call about the same target was asked for in between, which may have undone the first.
+    """
+    same = (row.request_hash, row.preset) == (other.request_hash, other.preset)
+    if not same or other.state not in Operation.ENDED_STATES:
+        return False
+    if other.state == State.REFUSED:
+        was_sent = other.first_sent_at is not None
+        return was_sent and other.credentials_id == row.credentials_id
+    return must_not_be_repeated(row) or not _between(other, row).exists()
+
+
+def must_not_be_repeated(row: Operation) -> bool:
+    """Whether a second effect would do harm, as of a create or a mail. No query."""
+    try:
+        change = get_preset(row.preset)[1].change
+    except UnknownPreset:
+        return not row.takes_access  # the folder is gone, so nobody knows
+    return change is not None and change.repeat == "never"
+
+
+def _between(first: Operation, last: Operation) -> QuerySet[Operation]:
+    """Other calls about the same target, as far as they may have been sent or will be."""
+    found = _at_the_same_account(last).filter(target=last.target, pk__gt=first.pk, pk__lt=last.pk)
+    return found.exclude(state=State.REFUSED, first_sent_at=None).exclude(
+        request_hash=last.request_hash, preset=last.preset
+    )
 
 
 def take_over(row: Operation, other: Operation, *, now: datetime) -> None:
@@ -214,12 +268,6 @@ def due_operations(now: datetime) -> QuerySet[Operation]:
     While Rolecall is paused only look-ups are left: they change nothing.
     """
     paused = Installation.objects.filter(pk=1, paused_at__isnull=False)
-    free = (
-        Q(waits_for=None)
-        | Q(waits_for__state__in=Operation.ENDED_STATES)
-        | (Q(waits_for__state=State.ASKS) & ~Q(waits_for__effect=F("effect")))
-        | Q(waits_for__state=State.PLANNED, waits_for__waits_for__isnull=False)
-    )
-    planned = Q(state=State.PLANNED) & free & ~Exists(paused)
+    planned = Q(state=State.PLANNED) & _FREE & ~Exists(paused)
     is_time = Q(due_at__isnull=True) | Q(due_at__lte=now)
     return Operation.objects.filter((planned & is_time) | Q(state=State.UNKNOWN, due_at__lte=now))

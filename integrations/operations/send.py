@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 from django.db import Error
 
 from integrations.client import VendorClient
-from integrations.errors import IntegrationsError, LeaseLost, TryLater, VendorError
+from integrations.errors import AskPerson, IntegrationsError, LeaseLost, TryLater, VendorError
+from integrations.filters import as_text
 from integrations.manifest_presets import Change, Preset
 from integrations.models import Operation
 from integrations.operations.rows import LONGEST_WAIT, Claim, State
+from integrations.presets.account import Account
 from integrations.presets.call import Rendered
 from integrations.presets.look_up import find, is_surely_gone
 from integrations.presets.outcome import Kind, Outcome, judge_call
+from integrations.presets.spare import Meant, why_spared
 from integrations.registry import Vendor, get_preset
 from integrations.services import access_for
 
@@ -26,7 +29,10 @@ Clock = Callable[[], datetime]
 # After this long nobody knew how it ended, it is looked up (M-27).
 LOOK_AFTER = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 MOST_SENT = 5
+# Whom a call spares is looked up when it is prepared, and again when that was longer ago.
+_PREPARED_LASTS = timedelta(minutes=1)
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+SEVERAL = "several"
 ADOPTED = "No answer had said so, but a look-up shows it: it went through."
 _EARLIER = " An earlier try of the same call may have gone through; look at the vendor."
 
@@ -72,7 +78,9 @@ def send(claim: Claim, row: Operation, clock: Clock) -> None:
         _end_refused(claim, row, "not_ready", problem.message, now=clock())
         return
     with opened.client:
-        if not row.tries and _is_there_already(claim, row, opened, clock):
+        if not row.tries and (
+            _is_spared(claim, row, opened, clock) or _is_there_already(claim, row, opened, clock)
+        ):
             return
         now = clock()
         tries = row.tries + 1
@@ -139,6 +147,43 @@ def _ask_for_earlier_try(row: Operation, opened: Opened, outcome: Outcome) -> Ou
     return replace(outcome, kind=Kind.DONE, code="adopted", note=ADOPTED, values=found)
 
 
+def _is_spared(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
+    """Look once more whether access may be taken (M-15); True when the operation is done with.
+
+    Much may have changed since it was prepared. Seven queries; a call to a vendor that says whose
+    the credentials are, unless that was asked a moment ago.
+    """
+    if not row.takes_access or row.credentials is None:
+        return False
+    is_old = row.retry > 0 or clock() - row.created_at >= _PREPARED_LASTS
+    account = Account(row.credentials, opened.vendor, row.inputs, row.tenant)
+    needed = row.request.get("needed", {})
+    named = {name: part for name, part in needed.items() if name not in {"account", "variables"}}
+    texts = frozenset({row.target, *_texts_in(named)})
+    try:
+        owner = opened.client.owner_id() if is_old else None
+    except TryLater as problem:
+        postpone(claim, row, problem.code, problem.message, problem.retry_after, now=clock())
+        return True
+    except VendorError as problem:
+        _end_refused(claim, row, problem.code, problem.message, now=clock())
+        return True
+    meant = Meant(texts, row.person_id, row.saas_user_id)
+    reason = why_spared(account, meant, owner=owner, before=row.pk)
+    if reason:
+        note = f"Nothing was sent for {row.record}. {reason}"
+        _end_refused(claim, row, "protected", note, now=clock())
+    return bool(reason)
+
+
+def _texts_in(tree: Any) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        for part in tree.values():
+            yield from _texts_in(part)
+    elif isinstance(tree, str | int) and (text := as_text(tree).strip()):
+        yield text
+
+
 def _is_there_already(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
     """Look before the first send where the preset says so; True when the operation is done with."""
     look_up = opened.change.look_up
@@ -161,7 +206,8 @@ def _is_there_already(claim: Claim, row: Operation, opened: Opened, clock: Clock
 def sighting(opened: Opened, row: Operation) -> dict[str, Any] | None:
     """The values of the effect where the vendor shows it; None where it does not (yet).
 
-    Raises VendorError when the vendor did not answer the question.
+    Raises VendorError when the vendor did not answer the question, and `several` when it shows more
+    than one: which of them is ours, nobody knows.
     """
     look_up = opened.change.look_up
     if look_up is None:
@@ -171,6 +217,12 @@ def sighting(opened: Opened, row: Operation) -> dict[str, Any] | None:
         gone = is_surely_gone(opened.client, look_up, needed, tenant=row.tenant)
         return {} if gone else None
     found = find(opened.client, look_up, needed)
+    if len(found) > 1:
+        raise AskPerson(
+            SEVERAL,
+            f"{opened.vendor.label} shows {len(found)} of what this call makes one of. Look there "
+            "which is meant.",
+        )
     return found[0] if found else None
 
 

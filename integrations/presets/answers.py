@@ -52,15 +52,18 @@ def named_values(
         choices = (given,) if isinstance(given, str) else given
         values = (at(answer, path, record=record) for path in choices)
         found[name] = next((value for value in values if value is not MISSING), MISSING)
-    return {name: masked(value) for name, value in found.items() if value is not MISSING}
+    return {name: _fitting(masked(value)) for name, value in found.items() if value is not MISSING}
 
 
 def masked(value: Any) -> Any:
-    """A tree in which every secret that this process has opened is replaced."""
+    """A tree in which every secret that this process has opened is replaced.
+
+    So are the signs that a database cannot hold.
+    """
     if isinstance(value, str):
-        return mask(value)
+        return _storable(mask(value))
     if isinstance(value, Mapping):
-        return {mask(str(key)): masked(part) for key, part in value.items()}
+        return {_storable(mask(str(key))): masked(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [masked(part) for part in value]
     return value
@@ -75,10 +78,18 @@ def kept(answer: Any) -> Any:
     return {"trimmed": text[:_LARGEST] + _LEFT_OUT}
 
 
+def _fitting(value: Any) -> Any:
+    """A value as it is, unless it is far too long for a row."""
+    return value if len(write_json(value)) <= _LARGEST else kept(value)
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _trimmed(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        text = mask(value).replace("\x00", "\ufffd")
-        text = text.encode("utf-8", "replace").decode()
+        text = _storable(mask(value))
         return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + _LEFT_OUT
     if depth >= _DEEPEST and isinstance(value, Mapping | list | tuple):
         return _LEFT_OUT

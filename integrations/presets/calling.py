@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from integrations.errors import IntegrationsError
+from integrations.errors import IntegrationsError, OverLimit
 from integrations.guard import Room
 from integrations.manifest_presets import Preset
 from integrations.models import Credentials, Operation
@@ -79,9 +79,11 @@ def call_now(
     if preset.change is None:
         with account.open() as client:
             return Called(call, preset, reading=read(call, preset, client))
-    if call.takes_access and (held := _why_held(account)):
-        return Called(call, preset, held=held)
-    operation = perform(call, key=key, started_by=started_by, guarded=call.takes_access)
+    guarded = call.takes_access
+    try:
+        operation = perform(call, key=key, started_by=started_by, guarded=guarded, limited=guarded)
+    except OverLimit as problem:
+        return Called(call, preset, held=problem.message)
     return Called(call, preset, operation=operation)
 
 

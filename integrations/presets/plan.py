@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Q
 
 from integrations.client import VendorClient
 from integrations.errors import PresetRefused, Problem
@@ -24,13 +23,10 @@ from integrations.presets.inputs import check_inputs, takes_access, warnings_abo
 from integrations.presets.look_up import find
 from integrations.presets.records import find_record
 from integrations.presets.render import LOOKED_UP, fill_request, fill_text, placed_values
+from integrations.presets.spare import Meant, why_spared
 from integrations.registry import get_preset
 from integrations.services import variables
-from integrations.sync.protect import LAST_ADMINISTRATOR, last_administrators
 from integrations.values import write_json
-from people.identity import email_key
-from people.models import Person
-from saas.models import SaaSUser
 
 _NOTHING = Rendered("GET", "")
 
@@ -210,49 +206,17 @@ def check_protected(
 ) -> None:
     """Refuse to take access from whom nothing removes. Raises PresetRefused, VendorError.
 
-    One call to a vendor that says whose the credentials are, none without a client. Five queries.
+    One call to a vendor that says whose the credentials are, none without a client. Six queries.
     """
     owner = client.owner_id() if client is not None else None
-    ids, emails, going = _stands_for(preset, account, call)
-    reason = account.shield(owner=owner).why(external_ids=ids, emails=emails)
-    application = account.application()
-    if not reason and application is not None:
-        for load in account.vendor.loads.values():
-            if last_administrators(load.roles, application.pk, going):
-                reason = LAST_ADMINISTRATOR
+    placed = {as_text(value).strip() for value in placed_values(preset, call.values)}
+    looked_up = call.values.get("looked_up", {})
+    named = placed | {as_text(value) for found in looked_up.values() for value in found.values()}
+    meant = Meant(
+        frozenset(named - {"", LOOKED_UP}), call.record.person_id, call.record.saas_user_id
+    )
+    reason = why_spared(account, meant, owner=owner)
     if reason:
         raise PresetRefused(
             [Problem("record", f"{preset.label} was not sent for {call.record.label}. {reason}")]
         )
-
-
-def _stands_for(
-    preset: Preset, account: Account, call: PresetCall
-) -> tuple[set[str], set[str], Collection[int]]:
-    """Ids at the vendor, e-mail keys, and our SaaS users that the call could mean. Two queries.
-
-    Whatever is put into the request counts, so that an input that names somebody else is seen.
-    """
-    placed = {as_text(value).strip() for value in placed_values(preset, call.values)}
-    looked_up = call.values.get("looked_up", {})
-    ids = placed | {as_text(value) for found in looked_up.values() for value in found.values()}
-    ids -= {"", LOOKED_UP}
-    emails = {key for text in ids if "@" in text and (key := email_key(text))}
-    meant = Q(external_id__in=ids) | Q(email_key__in=emails)
-    if call.record.saas_user_id:
-        meant |= Q(pk=call.record.saas_user_id)
-    people = set(Person.objects.filter(email_key__in=emails).values_list("pk", flat=True))
-    if call.record.person_id:
-        people.add(call.record.person_id)
-    meant |= Q(person__in=people)
-    users = SaaSUser.objects.filter(
-        meant, application__vendor=account.vendor.key, application__tenant=account.tenant
-    ).values_list("pk", "external_id", "email_key", "person")
-    going = set()
-    for pk, external_id, key, person in users:
-        going.add(pk)
-        ids.add(external_id)
-        emails |= {key} if key else set()
-        people |= {person} if person else set()
-    known = Person.objects.filter(pk__in=people).values_list("email_key", flat=True)
-    return ids, emails | {key for key in known if key}, going

@@ -124,6 +124,8 @@ def _application_values(application: Application | None) -> dict[str, Any]:
 
 def _people(key: str) -> list[Person]:
     """Who has this e-mail, username or employee id; else whose id it is. Up to two queries."""
+    if not key:
+        return []  # a blank employee id is nobody's
     people = Person.objects.select_related("department", "manager", "role")
     named = Q(employee_id=key)
     if folded := email_key(key):

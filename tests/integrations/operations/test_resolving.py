@@ -74,10 +74,11 @@ def test_asking_again_is_a_new_row_with_the_next_retry(desk: Desk) -> None:
 
 
 def test_after_a_restore_nothing_is_sent_blindly(desk: Desk) -> None:
-    """F-43: sending and unknown are looked up, planned ones ask."""
+    """F-43: sending and unknown are looked up; planned ones ask where twice would do harm."""
     desk.add("ann@acme.example")
-    planned = make_operation(state="planned", first_sent_at=None, sent_at=None)
-    same = make_operation(state="planned", effect=planned.effect)
+    made = "betterworks.create_department"
+    planned = make_operation(preset=made, state="planned", first_sent_at=None, sent_at=None)
+    same = make_operation(preset=made, state="planned", effect=planned.effect)
     desk.fault("reset", method="PUT", count=2)
     update = desk.perform(desk.update("ann@acme.example", title="Clerk"))
     desk.fault("reset", count=1, commit=True)

@@ -27,6 +27,12 @@ def aha(db: None, sandbox: Sandbox) -> Desk:
 
 
 @pytest.fixture
+def shared_aha(transactional_db: None, sandbox: Sandbox) -> Desk:
+    """The same, with rows that other threads see."""
+    return Desk(sandbox, "aha")
+
+
+@pytest.fixture
 def betterworks(db: None, sandbox: Sandbox) -> Desk:
     return Desk(sandbox, "betterworks")
 
