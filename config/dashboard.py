@@ -211,7 +211,7 @@ def _first_steps(integrations: Sequence[Integration], *, has_run: bool) -> list[
             Credentials.objects.exists(),
         ),
         Step(
-            "Set the sub-domain as a global variable, such as Aha.Subdomain",
+            "Set the sub-domain as a global variable, such as Vendor.Subdomain",
             reverse("admin:integrations_globalvariable_add"),
             GlobalVariable.objects.exists(),
         ),

@@ -28,6 +28,7 @@ from integrations.operations import resolve
 from integrations.operations.words import (
     SAYINGS,
     listed,
+    more_than_state,
     offered,
     shown_payload,
     standing,
@@ -111,6 +112,12 @@ class OperationAdmin(SafeQueryMixin, ModelAdmin):
         """What asks, then what is unknown, then the newest."""
         return ("rank", "-id")
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list under its own name: there is nothing to select here."""
+        return super().changelist_view(request, {"title": "Operations", **(extra_context or {})})
+
     @admin.display(description="Record")
     def about(self, row: Operation) -> str:
         return row.record or row.target
@@ -121,7 +128,7 @@ class OperationAdmin(SafeQueryMixin, ModelAdmin):
 
     @admin.display(description="How it stands")
     def how(self, row: Operation) -> str:
-        return standing(row)
+        return more_than_state(row) or "–"
 
     @admin.display(description="Started by")
     def who(self, row: Operation) -> str:
@@ -174,7 +181,7 @@ class OperationAdmin(SafeQueryMixin, ModelAdmin):
             "opts": self.model._meta,
             "original": row,
             "operation": row,
-            "standing": standing(row),
+            "standing": more_than_state(row),
             "vendor": vendor_label(row),
             "times": times(row),
             "payload": shown_payload(row) if may_settle else None,
@@ -242,7 +249,7 @@ _LONG = 19
 
 def _listed(rows: QuerySet[Operation]) -> dict[str, Any]:
     """The newest of them. One query."""
-    found = list(rows.defer(*_HEAVY).select_related("waits_for").order_by("-id")[: _MOST_SHOWN + 1])
+    found = list(rows.defer(*_HEAVY).order_by("-id")[: _MOST_SHOWN + 1])
     shown = [{"row": row, "standing": standing(row)} for row in found[:_MOST_SHOWN]]
     return {"operations": shown, "more_operations": len(found) > _MOST_SHOWN}
 

@@ -41,7 +41,7 @@ def kept_fields(secrets: Mapping[str, str]) -> dict[str, forms.Field]:
             max_length=_LONGEST,
             widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
             help_text="Only when it is kept outside: the name of an environment variable, such as "
-            "AHA_KEY, or the whole path of a file, such as /run/secrets/aha.",
+            "VENDOR_KEY, or the whole path of a file, such as /run/secrets/vendor_key.",
         )
     return fields
 

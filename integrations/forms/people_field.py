@@ -26,7 +26,7 @@ class PeopleFieldForm(forms.Form):
         label="Name of the new field",
         max_length=100,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-        help_text="Templates name it in small letters: Aha User Id is {{ aha_user_id }}.",
+        help_text="Templates name it in small letters: Vendor User Id is {{ vendor_user_id }}.",
     )
     type = forms.ChoiceField(choices=CustomField.Type.choices, widget=UnfoldAdminSelectWidget())
     unique = forms.BooleanField(

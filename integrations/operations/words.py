@@ -78,7 +78,7 @@ def offered(row: Operation, user: User | AnonymousUser) -> list[Saying]:
 
 
 def standing(row: Operation) -> str:
-    """What it waits for, or how it ended, in a sentence or two. No query with `waits_for`."""
+    """What it waits for, or how it ended, in a sentence or two. No query."""
     if row.state == State.PLANNED and row.waits_for_id:
         return f"Waits for operation {row.waits_for_id}, which has to end first."
     if row.state == State.PLANNED:
@@ -89,6 +89,12 @@ def standing(row: Operation) -> str:
     if row.state == State.UNKNOWN:
         return f"Is looked into {_when(row.due_at)}. {row.note}".strip()
     return row.note or row.get_state_display()
+
+
+def more_than_state(row: Operation) -> str:
+    """The same, where it says more than the badge of its state; else nothing."""
+    told = standing(row)
+    return "" if told == row.get_state_display() else told
 
 
 def _when(due: datetime | None) -> str:
@@ -126,12 +132,23 @@ def vendor_label(row: Operation) -> str:
 def shown_payload(row: Operation) -> list[tuple[str, str]]:
     """What was sent and what came back, masked and trimmed, for those who may see it."""
     request = {name: part for name, part in row.request.items() if name != "needed" and part}
-    parts = [("Request", request), ("Answer", row.answer), ("Values taken from it", row.values)]
+    query = ""
+    body = request.get("body")
+    if isinstance(body, dict) and body.keys() == {"query", "variables"}:
+        query = body["query"]  # one with line breaks, which JSON would hide
+        request["body"] = {"variables": body["variables"]}
+    parts = [
+        ("Request", request),
+        ("Query", query),
+        ("Answer", row.answer),
+        ("Values taken from it", row.values),
+    ]
     return [(title, _pretty(part)) for title, part in parts if part not in (None, {}, [], "")]
 
 
 def _pretty(part: Any) -> str:
-    text = mask(json.dumps(part, indent=2, ensure_ascii=False, default=str))
+    is_text = isinstance(part, str)
+    text = mask(part if is_text else json.dumps(part, indent=2, ensure_ascii=False, default=str))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}\n…"
 
 
@@ -143,8 +160,7 @@ def listed() -> QuerySet[Operation]:
         default=Value(len(first)),
         output_field=IntegerField(),
     )
-    rows = Operation.objects.select_related("waits_for").annotate(rank=rank)
-    return rows.order_by("rank", "-id")
+    return Operation.objects.annotate(rank=rank).order_by("rank", "-id")
 
 
 def as_json(row: Operation, *, whole: bool = False) -> dict[str, Any]:

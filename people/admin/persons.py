@@ -91,8 +91,8 @@ class PersonAdmin(  # type: ignore[misc]
     sheet_class = PersonSheet
     empty_title = "No people yet"
     empty_text = (
-        "People come from an integration, such as BambooHR employees. Launch one and run it, or "
-        "add somebody by hand."
+        "People come from an integration, such as that of your HR system. Launch one and run it, "
+        "or add somebody by hand."
     )
     empty_step = ("integrations_integration_changelist", "Go to integrations")
 

@@ -38,7 +38,9 @@ class Command(BaseCommand):
     reads_references = True
 
     def add_own_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("preset", metavar="PRESET", help="such as aha.get_user_details")
+        parser.add_argument(
+            "preset", metavar="PRESET", help="the vendor and the name, with a dot between them"
+        )
         parser.add_argument("--credentials", metavar="NAME", required=True)
         parser.add_argument(
             "--record",

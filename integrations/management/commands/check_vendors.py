@@ -20,7 +20,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", nargs="?", help="only this vendor, for example aha")
+        parser.add_argument("name", nargs="?", help="only this vendor, by the name of its folder")
         parser.add_argument(
             "--live",
             metavar="CREDENTIALS",
