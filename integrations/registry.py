@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -108,12 +109,28 @@ class Vendor:
         if not overrides:
             return self
         try:
-            return _corrected(self.key, json.dumps(overrides, sort_keys=True), self)
-        except TypeError:
+            written = json.dumps(overrides, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError):
             raise OverrideRefused(f"{self.label}: overrides hold plain values only.") from None
+        if not _is_storable(overrides):
+            raise OverrideRefused(
+                f"{self.label}: an override holds a sign that no database stores, such as \\0."
+            )
+        return _corrected(self.key, written, self)
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _is_storable(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_storable(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple):
+        return all(map(_is_storable, value))
+    return not (isinstance(value, str) and _NOT_STORABLE.search(value))
 
 
 _CORRECTED: dict[tuple[str, str], tuple[Vendor, Vendor]] = {}

@@ -134,6 +134,21 @@ def test_a_value_that_cannot_be_is_refused_on_its_own_field(
     assert (row.overrides, row.test_state) == ({}, "connected")
 
 
+@pytest.mark.parametrize("typed", ['["a\\0b"]', '["\\ud800"]', "[.nan]", "[.inf]"])
+def test_what_no_database_stores_is_refused_on_its_own_field(
+    admin_page: Client, typed: str
+) -> None:
+    row = make_credentials(vendor="bamboohr")
+    name = field_of(row, "loads.employees.status.active")
+
+    answer = admin_page.post(facts_url(row), {name: typed})
+
+    assert answer.status_code == 200
+    assert list(answer.context["form"].errors) == [name]
+    row.refresh_from_db()
+    assert row.overrides == {}
+
+
 def test_a_list_is_typed_as_yaml_and_text_as_it_is(admin_page: Client) -> None:
     row = make_credentials(vendor="bamboohr")
     active = "loads.employees.status.active"
