@@ -342,9 +342,10 @@ class VendorClient:
                 continue
             asked = outcome.retry_after
             too_long = asked is not None and asked > LONGEST_WAIT
-            if asked is not None and too_long:
+            is_last = attempt >= tries
+            if asked and (too_long or (is_last and outcome.code == "rate_limited")):
                 self._limiter.pause(asked)  # for every process with these credentials
-            if attempt >= tries or not may_retry(outcome) or too_long:
+            if is_last or not may_retry(outcome) or too_long:
                 # Raised outside of any `except`: the texts of libraries hold URLs, and a URL a key.
                 raise outcome
             attempt += 1

@@ -10,8 +10,10 @@ from itertools import count
 from typing import Any
 
 from django.db import connections
+from django.db.models import F
 
 from integrations.models import Credentials, Operation
+from integrations.models.pace import Pace
 from integrations.operations.perform import perform
 from integrations.presets.call import PresetCall, Target
 from integrations.presets.render import fill_request, fill_text
@@ -37,8 +39,9 @@ class Clock:
         return self.now
 
     def go_on(self, seconds: float) -> datetime:
-        """Move it; gives the moment."""
+        """Move it, past the pauses that vendors asked for as well; gives the moment."""
         self.now += timedelta(seconds=seconds)
+        Pace.objects.update(not_before=F("not_before") - seconds)
         return self.now
 
 

@@ -57,6 +57,7 @@ def test_after_a_restore_a_planned_deactivation_does_not_ask(desk: Desk) -> None
     row.refresh_from_db()
     assert (row.state, row.code) == (State.REFUSED, "restored")
     assert desk.effects() == []
+    desk.clock.go_on(61)
     assert desk.perform(desk.deactivate(user)).state == State.DONE
 
 

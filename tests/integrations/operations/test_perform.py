@@ -234,6 +234,7 @@ def test_of_workers_at_once_each_operation_is_sent_by_one(shared_desk: Desk) -> 
     shared_desk.fault("status", status=429, retry_after=1)
     for number in range(10):
         shared_desk.perform(shared_desk.department(f"D{number}"))
+        shared_desk.clock.go_on(1.1)
     shared_desk.sandbox.faults.clear()
     now = shared_desk.clock.go_on(60)
 
