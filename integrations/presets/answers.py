@@ -97,7 +97,7 @@ def _trimmed(value: Any, depth: int) -> Any:
         pairs = list(value.items())[:_MOST_KEYS]
         return {
             _trimmed(str(key), depth): MASK
-            if _SECRET.search(str(key)) and isinstance(part, str) and part
+            if _SECRET.search(str(key)) and part and not isinstance(part, bool)
             else _trimmed(part, depth + 1)
             for key, part in pairs
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.models import Operation
 from integrations.operations.advance import advance_one
-from integrations.presets.answers import named_values
+from integrations.presets.answers import kept, named_values
 
 from .calls import Desk
 
@@ -47,3 +47,20 @@ def test_a_look_up_that_finds_two_adopts_neither(desk: Desk) -> None:
     row.refresh_from_db()
     assert (row.state, row.values) == (State.ASKS, {})
     assert "shows 2" in row.note
+
+
+def test_a_secret_of_the_answer_is_kept_in_no_form() -> None:
+    """M-24: by the name of its key, whatever is under it; whether there is one may be said."""
+    answer = {
+        "password": {"value": "hunter2"},
+        "api_keys": ["hunter2"],
+        "token": 1234567,
+        "has_password": True,
+        "secret": None,
+    }
+
+    found = kept(answer)
+
+    assert "hunter2" not in str(found)
+    assert "1234567" not in str(found)
+    assert (found["has_password"], found["secret"]) == (True, None)
