@@ -22,12 +22,14 @@ from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
+from django.utils import timezone
 
 from integrations.models import Credentials
 from integrations.secrets import open_sealed, seal
 from people.models import CustomField, Person
 from tests.config import admin_site
 from tests.config.admin_site import World
+from tests.makers import make_credentials
 
 _PIECE = 10
 PROBE = "\"'><xssprobe onclick=x>"
@@ -65,6 +67,11 @@ def world(canaries: list[str], it_admin: User) -> World:
     names = ["value", "password", *(f"other_{number}" for number in range(10))]
     seal(credentials, dict(zip(names, canaries, strict=True)), by=it_admin.username)
     credentials.save()
+    oauth = make_credentials("Connected", secret="", vendor="goto", type="oauth2", settings={})
+    tokens = ["client_id", "client_secret", "refresh_token", "access_token", "imported"]
+    seal(oauth, dict(zip(tokens, canaries, strict=False)), by=it_admin.username)
+    oauth.refreshed_at = timezone.now()
+    oauth.save()
     return made
 
 

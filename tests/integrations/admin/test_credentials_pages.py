@@ -16,6 +16,7 @@ from django.utils import timezone
 from integrations import secrets
 from integrations.admin import reauth
 from integrations.models import Credentials
+from integrations.registry import vendors
 from integrations.sandbox.server import Sandbox
 from tests.integrations.admin.pages import messages_of, read_form, save, text_of
 from tests.makers import AHA_KEY, make_credentials, make_integration, make_variable
@@ -68,10 +69,12 @@ def test_a_value_without_bearer_is_warned_of_before_it_is_saved(admin_page: Clie
     assert secrets.open_sealed(Credentials.objects.get()) == {"value": bare}
 
 
-def test_the_help_recommends_a_dedicated_account(admin_page: Client) -> None:
+def test_the_help_recommends_a_dedicated_account_once(admin_page: Client) -> None:
     """AH-07."""
-    for kind in ("vendor=aha&type=api_key", "vendor=bamboohr&type=api_key"):
-        assert "kept for this purpose" in text_of(admin_page.get(f"{LIST}add/?{kind}"))
+    for vendor in vendors().values():
+        for kind in vendor.manifest.auth.types:
+            page = text_of(admin_page.get(f"{LIST}add/?vendor={vendor.key}&type={kind}"))
+            assert page.count("kept for this purpose") == 1, (vendor.key, kind)
 
 
 def test_an_empty_value_keeps_the_secret_and_a_new_one_replaces_it(admin_page: Client) -> None:
