@@ -89,7 +89,7 @@ def _try_all(
     times = dict.fromkeys(faults, 0)
     for at in range(number):
         effect, fault = effects[at % len(effects)], faults[at // len(effects) % len(faults)]
-        lag = LAGS[at % len(LAGS)] if not effect.may_repeat else 0
+        lag = LAGS[at % len(LAGS)]
         asked.add(_try_one(desks[effect.vendor], effect, fault, lag, at, draw, tallies))
         times[fault] += 1
         if not short and at % 20 == 0:
