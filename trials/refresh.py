@@ -210,9 +210,10 @@ def _refresh_and_die(pk: int) -> None:
     from integrations.oauth import DatabaseTokens
 
     class Dying(DatabaseTokens):
-        def _store(self, lease: Any, granted: Any) -> None:
+        def _store(self, lease: Any, granted: Any) -> bool:
             del lease, granted
             die()
+            return False  # not reached
 
     Dying(Credentials.objects.get(pk=pk), lease_seconds=_LEASE_OF_THE_KILLED).current()
 
