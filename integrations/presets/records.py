@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from integrations.errors import PresetRefused, Problem
 from integrations.manifest_presets import Preset
@@ -25,9 +25,10 @@ _SAAS_FIELDS = ("external_id", "email", "name", "status", "last_activity")
 def find_record(vendor: Vendor, preset: Preset, key: str, *, tenant: str) -> Target:
     """The person or SaaS user that a key means; up to eight queries.
 
-    A person by e-mail, username, employee id or id; a SaaS user of the application of this account
-    by the vendor's id or e-mail. The person first, for presets that read roles the SaaS user.
-    Raises PresetRefused when nobody, or more than one, is meant.
+    A person by e-mail, username or employee id; a SaaS user of the application of this account by
+    the vendor's id or e-mail. The person first, for presets that read roles the SaaS user. An id of
+    ours is tried last, and not where access is taken away: it could be a vendor's that is not
+    loaded. Raises PresetRefused when nobody, or more than one, is meant.
     """
     # What no column can hold is nobody's name.
     wanted = key.strip().replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
@@ -38,6 +39,8 @@ def find_record(vendor: Vendor, preset: Preset, key: str, *, tenant: str) -> Tar
         people = []
     if people:
         users = _others(people, users, wanted)
+    elif not users and "person" in preset.records and not _takes_access(preset):
+        people = _with_our_id(wanted)
     found: list[Person | SaaSUser] = [*people, *users]
     if len(found) != 1:
         raise PresetRefused([Problem("record", _not_one(found, wanted, preset, application))])
@@ -123,17 +126,29 @@ def _application_values(application: Application | None) -> dict[str, Any]:
 
 
 def _people(key: str) -> list[Person]:
-    """Who has this e-mail, username or employee id; else whose id it is. Up to two queries."""
+    """Who has this e-mail, username or employee id. Up to one query."""
     if not key:
         return []  # a blank employee id is nobody's
-    people = Person.objects.select_related("department", "manager", "role")
     named = Q(employee_id=key)
     if folded := email_key(key):
         named |= Q(email_key=folded) | Q(username_key=username_key(key))
-    found = list(people.filter(named).order_by("pk")[:_NAMED])
-    if not found and key.isascii() and key.isdigit() and len(key) <= _LONGEST_ID:
-        found = list(people.filter(pk=int(key)))
-    return found
+    return list(_whole_people().filter(named).order_by("pk")[:_NAMED])
+
+
+def _with_our_id(key: str) -> list[Person]:
+    """Whose id in our table it is. Up to one query."""
+    if key.isascii() and key.isdigit() and len(key) <= _LONGEST_ID:
+        return list(_whole_people().filter(pk=int(key)))
+    return []
+
+
+def _whole_people() -> QuerySet[Person]:
+    return Person.objects.select_related("department", "manager", "role")
+
+
+def _takes_access(preset: Preset) -> bool:
+    change = preset.change
+    return change is not None and (change.takes_access or change.destructive)
 
 
 def _users(application: Application, key: str) -> list[SaaSUser]:
@@ -169,7 +184,8 @@ def _not_one(
         )
     looked = []
     if "person" in preset.records:
-        looked.append("no person with this e-mail, username, employee ID or ID")
+        own = "or employee ID" if _takes_access(preset) else "employee ID or ID"
+        looked.append(f"no person with this e-mail, username, {own}".replace(", or", " or"))
     if _takes_users(preset):
         looked.append(
             f"no SaaS user{where} with this ID or e-mail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -69,10 +70,21 @@ class Command(BaseCommand):
         if options["plan"]:
             report = plan_report(*plan_call(*what, given, user=user))
         else:
+            self._confirm(*what[::2])
             key = f"command:{uuid.uuid4()}"
             report = call_report(call_now(*what, given, key=key, started_by=by, user=user))
         self._tell(report, as_json=options["json"])
         return exit_of_report(report)
+
+    def _confirm(self, preset_id: str, record: str) -> None:
+        """At a terminal, ask before something destructive is sent (GT-29). Scripts have decided."""
+        preset = get_preset(preset_id)[1]
+        if preset.change is None or not preset.change.destructive or not sys.stdin.isatty():
+            return
+        what = f'{preset.label} for "{record}" takes access away; --plan shows the call.'
+        self.stderr.write(printable(f'{what} Type "{record}" to send it:'))
+        if sys.stdin.readline().strip() != record:
+            raise self.wrong("Nothing was sent: that was not the record.")
 
     def _credentials(self, name: str) -> Credentials:
         names = {one.name: one for one in Credentials.objects.all()}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -220,3 +223,39 @@ def test_a_person_without_the_id_is_told_what_fills_it(run: Any, company: Sandbo
 
     assert ended.code == 2
     assert "Run Aha! User Load with Id mapped" in ended.err
+
+
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """A terminal in the place of standard input, on which a line is typed beforehand."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        yield lambda line: (os.write(ours, f"{line}\n".encode()), None)[1]
+    os.close(ours)
+
+
+def test_at_a_terminal_what_takes_access_away_is_sent_only_when_the_record_is_typed(
+    run: Any, company: Sandbox, ann: SaaSUser, typing: Callable[[str], None]
+):
+    """GT-29."""
+    typing("yes")
+    refused = call(run, "aha.deactivate_user", ann.email)
+    sent_before = [seen.method for seen in company.log if seen.method == "PUT"]
+    typing(ann.email)
+    done = call(run, "aha.deactivate_user", ann.email, "--json")
+
+    assert (refused.code, sent_before) == (2, [])
+    assert "Nothing was sent" in refused.err
+    assert f'Type "{ann.email}" to send it' in done.err
+    assert (done.code, told(done)["state"]) == (0, "done")
+
+
+def test_what_takes_nothing_away_asks_nothing_at_a_terminal(
+    run: Any, ann: SaaSUser, typing: Callable[[str], None]
+):
+    typing("")
+
+    ended = call(run, "aha.get_user_details", ann.email)
+
+    assert (ended.code, "to send it" in ended.err) == (0, False)

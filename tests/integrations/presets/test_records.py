@@ -36,6 +36,21 @@ def test_an_employee_id_comes_before_an_id_of_ours(aha: Desk):
     assert found(aha, str(first.pk)).person_id == second.pk
 
 
+def test_a_number_that_takes_access_away_is_never_an_id_of_ours(aha: Desk):
+    """It could be the vendor's id of an account that is not loaded yet."""
+    person = make_person(email="ann@example.com")
+
+    with pytest.raises(PresetRefused, match="no person with this e-mail, username or employee ID;"):
+        found(aha, str(person.pk), "deactivate_user")
+
+
+def test_a_vendors_id_comes_before_an_id_of_ours(aha: Desk):
+    person = make_person()
+    user = make_saas_user(aha.application, external_id=str(person.pk))
+
+    assert found(aha, str(person.pk)).saas_user_id == user.pk
+
+
 def test_a_saas_user_is_found_by_the_vendors_id_and_by_e_mail(aha: Desk):
     user = make_saas_user(aha.application, external_id="677", email="bot@example.com")
 
