@@ -135,7 +135,7 @@ def test_limits_protected_people_and_addresses_are_kept(admin_page: Client):
     assert (integration.removals_percent, integration.removals_count) == (5, 2)
     assert integration.protected == ["ceo@example.com", "12345"]
     assert integration.notify == ["it@example.com"]
-    assert "at most 0 in 24 hours" in text_of(admin_page.get(page_of(integration)))
+    assert "at most 2 in 24 hours" in text_of(admin_page.get(page_of(integration)))
 
 
 def test_the_page_says_what_became_of_the_last_slots(admin_page: Client):
