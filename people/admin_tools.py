@@ -85,6 +85,22 @@ class CappedPaginator(_Paginator):
         return len(rows)
 
 
+class ReadOnlyMixin:
+    """Nobody adds, changes or deletes here: the rows are what happened, or what vendors say."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Work that is done makes the rows."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """They are looked at; what may be decided about them has a page of its own."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """They stay, as evidence (S-20, S-21)."""
+        return False
+
+
 class SafeQueryMixin:
     """For a ModelAdmin: nonsense in a query string leads back to the list, with a sentence (G-11).
 

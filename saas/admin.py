@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -29,7 +28,7 @@ from people.admin.page_columns import ColumnsMixin
 from people.admin.person_form import shown_value
 from people.admin.person_panels import history_content
 from people.admin.persons import PersonAdmin
-from people.admin_tools import SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
 from people.models import CustomField
 from saas import filters
 from saas.columns import (
@@ -48,19 +47,6 @@ from saas.sheets import SaaSUserSheet
 
 _SAAS_USER = CustomField.Object.SAAS_USER.value
 _NEXT_STEP = ("integrations_integration_changelist", "Go to integrations")
-
-
-class ReadOnlyMixin:
-    """Nobody adds, changes or deletes here: the rows come from vendors."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Application)

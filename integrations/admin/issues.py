@@ -24,7 +24,7 @@ from integrations.models import RecordIssue, RecordLink
 from integrations.overview import latest_judged_runs
 from integrations.settle import SETTLEABLE, can_be_settled, settle_issue
 from integrations.show import badge, moment, state_badge
-from people.admin_tools import SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
 from people.models import Person
 
 _MOST_CANDIDATES = 20
@@ -70,7 +70,7 @@ class CodeFilter(DropdownFilter):
 
 
 @admin.register(RecordIssue)
-class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):
+class RecordIssueAdmin(ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     """Issues are made by runs and settled by a person; nothing else changes them."""
 
     list_display = ("key", "kind", "severity_shown", "reason", "of_run", "settled")
@@ -111,18 +111,6 @@ class RecordIssueAdmin(SafeQueryMixin, ModelAdmin):
     @admin.display(description="Settled")
     def settled(self, row: RecordIssue) -> SafeString | str:
         return badge(row.get_settled_as_display(), "good") if row.settled_at else "–"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Runs make issues."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: RecordIssue | None = None) -> bool:
-        """They are settled, not edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: RecordIssue | None = None) -> bool:
-        """They stay with their run."""
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         """The action beside the page."""

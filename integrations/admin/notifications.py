@@ -21,7 +21,7 @@ from integrations.admin.filters import IntegrationFilter
 from integrations.models import Notification
 from integrations.outbox import send_again
 from integrations.show import moment, since, state_badge
-from people.admin_tools import SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
 
 _AGAIN = frozenset({Notification.State.UNKNOWN, Notification.State.NOBODY})
 _ADVICE = {
@@ -34,7 +34,7 @@ _ADVICE = {
 
 
 @admin.register(Notification)
-class NotificationAdmin(SafeQueryMixin, ModelAdmin):
+class NotificationAdmin(ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     """Mails are made by runs and sent by workers; a person can only send one again."""
 
     list_display = ("subject", "state_shown", "told", "tries", "standing", "made")
@@ -93,20 +93,6 @@ class NotificationAdmin(SafeQueryMixin, ModelAdmin):
     def has_send_again_permission(self, request: HttpRequest) -> bool:
         """Who may say whom failures are told may also send the mail."""
         return request.user.has_perm("integrations.change_installation")
-
-    # Nobody changes mails ----------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Runs make them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Notification | None = None) -> bool:
-        """A mail is what was told."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Notification | None = None) -> bool:
-        """It stays."""
-        return False
 
     # One mail ----------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ from integrations.registry import preset_ids
 from integrations.show import moment, since, state_badge
 from people.admin.common import Panel
 from people.admin.persons import PersonAdmin
-from people.admin_tools import SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
 from people.models import Person
 from saas.admin import SaaSUserAdmin
 from saas.models import Application
@@ -84,7 +84,7 @@ class AccountFilter(DropdownFilter):
 
 
 @admin.register(Operation)
-class OperationAdmin(SafeQueryMixin, ModelAdmin):
+class OperationAdmin(ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     """Nobody edits or deletes what was sent; a person can say how an open one ended (S-20)."""
 
     list_display = ("about", "preset", "state_shown", "how", "who", "made")
@@ -139,20 +139,6 @@ class OperationAdmin(SafeQueryMixin, ModelAdmin):
         return format_html(
             '<span title="{}">{}</span>', moment(row.created_at), since(row.created_at)
         )
-
-    # Nobody changes them --------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Calls of presets make them."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Operation | None = None) -> bool:
-        """They are settled, not edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Operation | None = None) -> bool:
-        """They stay: they are the evidence (S-21)."""
-        return False
 
     # One operation --------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from integrations.mending import mend_of
 from integrations.models import PlannedChange, SyncRun
 from integrations.overview import plan_totals
 from integrations.show import duration, moment, since, state_badge
-from people.admin_tools import SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
 
 _SHOWN_REMOVALS = 20
 _STEPS = {
@@ -43,7 +43,7 @@ _STEPS = {
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(RunUndo, HeldRemovals, SafeQueryMixin, ModelAdmin):
+class SyncRunAdmin(RunUndo, HeldRemovals, ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     """Runs are read, never changed by hand. All pages of one ask as much, whatever its size."""
 
     list_display = (
@@ -98,20 +98,6 @@ class SyncRunAdmin(RunUndo, HeldRemovals, SafeQueryMixin, ModelAdmin):
     @admin.display(description="Took")
     def took(self, row: SyncRun) -> str:
         return duration(row)
-
-    # Nobody changes runs -----------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Runs begin on the integration's page."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: SyncRun | None = None) -> bool:
-        """A run is what happened."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SyncRun | None = None) -> bool:
-        """It stays."""
-        return False
 
     # Pages -------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from people.admin.common import (
     sight_for,
 )
 from people.admin.lists import StepEmptyMixin
-from people.admin_tools import SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
 from people.history import Entry, labels_of, read_event
 from people.identity import email_key
 from people.models import CustomField, Event
@@ -73,7 +73,7 @@ def record_names(events: Iterable[Event]) -> dict[tuple[str, int], str]:
 
 
 @admin.register(Event)
-class EventAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
+class EventAdmin(ReadOnlyMixin, SafeQueryMixin, StepEmptyMixin, ModelAdmin):
     """History of all records. Nobody adds, changes or deletes an event (S-20)."""
 
     list_display = ("when", "record", "shown_kind", "changed", "who", "run")
@@ -101,15 +101,6 @@ class EventAdmin(SafeQueryMixin, StepEmptyMixin, ModelAdmin):
         css = {"all": ["people/records.css"]}
 
     # -- who may what ------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """An event of which this user may see no field is not theirs to open (M-36)."""
