@@ -25,6 +25,8 @@ DATABASE_URL = os.environ.get(
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "redis://127.0.0.1:6379/0").strip()
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in {"", "0"}
 NO_TESTS = 5  # pytest's exit code
+# More than there are processors: half of the time a test waits, for a lease, a child, a vendor.
+WORKERS = min(2 * (os.cpu_count() or 1), 8)
 # What an installation is configured by must not reach the suite.
 OURS = {
     "DATABASE_URL", "DATA_DIR", "SECRETS_FILE", "SECRET_KEY", "FERNET_KEYS", "ALLOWED_HOSTS",
@@ -73,7 +75,9 @@ def missing(what: str, why: str) -> Line:
     return Line("left out", what, why)
 
 
-def suite(what: str, environment: dict[str, str], options: list[str], *, workers: int = 2) -> Line:
+def suite(
+    what: str, environment: dict[str, str], options: list[str], *, workers: int = WORKERS
+) -> Line:
     """Run pytest; its own output goes to the terminal as it comes."""
     print(f"\n=== {what} ===", flush=True)
     env = {name: value for name, value in os.environ.items() if name not in OURS}
