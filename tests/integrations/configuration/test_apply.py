@@ -248,8 +248,8 @@ def test_people_only_becomes_people_and_accounts_with_the_application_bound():
 def test_credentials_that_change_their_type_forget_the_secrets_of_the_old_one(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setenv("USER", "user")
-    monkeypatch.setenv("PASSWORD", "password")
+    monkeypatch.setenv("USER", "rosa-4711")
+    monkeypatch.setenv("PASSWORD", "opened-4711")
     apply("credentials: [{name: B, vendor: bamboohr, secrets: {value: {env: AHA_KEY}}}]")
 
     apply(
@@ -257,4 +257,7 @@ def test_credentials_that_change_their_type_forget_the_secrets_of_the_old_one(
         "secrets: {username: {env: USER}, password: {env: PASSWORD}}}]"
     )
 
-    assert open_sealed(Credentials.objects.get()) == {"username": "user", "password": "password"}
+    assert open_sealed(Credentials.objects.get()) == {
+        "username": "rosa-4711",
+        "password": "opened-4711",
+    }
