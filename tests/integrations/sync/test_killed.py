@@ -114,9 +114,17 @@ def begin(integration: Integration) -> SyncRun:
 
 
 def done_again(run: SyncRun) -> SyncRun:
-    """What the worker does when the process of a run died: the same run, begun again."""
-    free_lost_runs(now=timezone.now() + timedelta(hours=1))
-    run.refresh_from_db()
+    """What the worker does when the process of a run died: the same run, begun again.
+
+    The server may hold a row for a moment after its client was killed; the next tick finds it then.
+    """
+    give_up = time.monotonic() + 30
+    while True:
+        free_lost_runs(now=timezone.now() + timedelta(hours=1))
+        run.refresh_from_db()
+        if run.state != "running" or time.monotonic() > give_up:
+            break
+        time.sleep(0.1)
     return execute(run.pk) if run.state == "queued" else run
 
 
