@@ -117,15 +117,15 @@ def _add_credentials(page: Page, sandbox: Sandbox) -> None:
     page.get_by_role("link", name="API key for Aha!").click()
     page.get_by_label("Name", exact=False).first.fill("Aha production")
     expect(page.locator("#lint-note")).to_be_hidden()
-    page.get_by_label("Value").fill(key)
+    page.locator("#id_value").fill(key)
     expect(page.locator("#lint-note")).to_be_visible()
-    page.get_by_label("Value").fill(f"Bearer {key}")
+    page.locator("#id_value").fill(f"Bearer {key}")
     expect(page.locator("#lint-note")).to_be_hidden()
     page.get_by_label("Base URL").fill(sandbox.base_url("aha"))
     page.get_by_role("button", name="Save and continue editing").click()
     page.get_by_role("button", name="Test").click()
     expect(page.get_by_text("Connected to Aha!").first).to_be_visible()
-    assert page.get_by_label("Value").input_value() == ""
+    assert page.locator("#id_value").input_value() == ""
 
 
 def _add_integration(page: Page) -> None:
