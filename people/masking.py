@@ -7,37 +7,67 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import threading
 from urllib.parse import quote, quote_plus
 
 MASK = "[masked]"
 _SHORTEST = 4  # A shorter value would also blot out ordinary words, and protects nothing.
-_MOST = 2_000  # The oldest are forgotten first; an installation has tens.
+_MOST = 100_000  # Spellings; the oldest are forgotten first. An installation has hundreds.
 
 
-class _Registry:
-    """Every spelling of the values in the order in which they came, and one pattern for all."""
+class Registry:
+    """Every spelling of the values, found by its first characters.
+
+    A text is looked through once, however many values there are: one pattern of all of them would
+    be tried at each character, and made anew with each value.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._spellings: dict[str, None] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._spellings: dict[str, None] = {}  # in the order in which they came
+        self._by_start: dict[str, list[str]] = {}  # the longest first
 
     def add(self, spellings: set[str]) -> None:
         if spellings <= self._spellings.keys():
             return
         with self._lock:
-            known = {**self._spellings, **dict.fromkeys(spellings)}
-            self._spellings = dict.fromkeys(list(known)[-_MOST:])
-            longest_first = sorted(self._spellings, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            for one in spellings - self._spellings.keys():
+                self._spellings[one] = None
+                self._put(one, {*self._of(one), one})
+            while len(self._spellings) > _MOST:
+                oldest = next(iter(self._spellings))
+                del self._spellings[oldest]
+                self._put(oldest, {*self._of(oldest)} - {oldest})
+
+    def _of(self, spelling: str) -> list[str]:
+        return self._by_start.get(spelling[:_SHORTEST], [])
+
+    def _put(self, spelling: str, alike: set[str]) -> None:
+        # A list of its own: another thread may be reading the one that it replaces.
+        self._by_start[spelling[:_SHORTEST]] = sorted(alike, key=len, reverse=True)
 
     def mask(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        starts = self._by_start
+        if not starts:
+            return text
+        parts, end = [], 0
+        for at in range(len(text) - _SHORTEST + 1):
+            if text[at : at + _SHORTEST] in starts and at >= end:
+                found = next(
+                    (
+                        one
+                        for one in self._of(text[at : at + _SHORTEST])
+                        if text.startswith(one, at)
+                    ),
+                    "",
+                )
+                if found:
+                    parts += [text[end:at], MASK]
+                    end = at + len(found)
+        return "".join([*parts, text[end:]]) if parts else text
 
 
-_registry = _Registry()
+_registry = Registry()
 
 
 def register_secret(value: str) -> None:

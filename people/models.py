@@ -204,7 +204,8 @@ class Event(models.Model):
     """Something that happened to one record, once per run (M-18): also the history people read.
 
     `changes` is {field: [old, new]}. `run_id` is the id of a sync run (a higher app, so no foreign
-    key); the run says when its events are released to workflows. Without a run they are at once.
+    key); the run says when its events are released to workflows. Without a run they are at once,
+    and `dispatched` says whether workflows have looked at them.
     """
 
     class Kind(models.TextChoices):
@@ -217,12 +218,21 @@ class Event(models.Model):
         ADMIN = "admin", "By hand"
         COMMAND = "command", "Command"
         UNDO = "undo", "Undo"
+        WORKFLOW = "workflow", "Workflow"
 
     object = models.CharField(max_length=10, choices=CustomField.Object.choices)
     object_id = models.BigIntegerField()
     kind = models.CharField(max_length=7, choices=Kind.choices)
     source = models.CharField(max_length=10, choices=Source.choices)
     run_id = models.BigIntegerField(null=True)
+    workflow_run_id = models.BigIntegerField(
+        null=True, help_text="The run of a workflow that wrote it: one event per block (ADR 9)."
+    )
+    dispatched = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Workflows have looked at it. Of a sync's events, the run says so.",
+    )
     actor = models.CharField(max_length=200, help_text="Who did it: a user, or an integration.")
     at = models.DateTimeField(default=timezone.now)
     changes = WholeJSONField(default=dict)
@@ -253,6 +263,11 @@ class Event(models.Model):
             models.Index(fields=["object", "object_id", "-id"], name="event_by_record"),
             models.Index(
                 fields=["object", "at"], condition=Q(guarded=True), name="event_guarded_by_time"
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(dispatched=False, run_id__isnull=True),
+                name="event_not_dispatched",
             ),
         ]
 

@@ -48,7 +48,15 @@ class Target:
 
 def person_targets() -> dict[str, Target]:
     """Every people target by key, custom fields included. One query."""
-    targets = {
+    targets = built_in_targets()
+    for field in CustomField.objects.filter(object=CustomField.Object.PERSON):
+        targets[field.key] = custom_target(field)
+    return targets
+
+
+def built_in_targets() -> dict[str, Target]:
+    """The people targets that are columns, by key. No query."""
+    return {
         key: Target(
             key=key,
             label=_label(key),
@@ -59,9 +67,6 @@ def person_targets() -> dict[str, Target]:
         )
         for key, kind in PERSON_FIELDS.items()
     }
-    for field in CustomField.objects.filter(object=CustomField.Object.PERSON):
-        targets[field.key] = custom_target(field)
-    return targets
 
 
 def mapping_targets() -> dict[str, Target]:

@@ -57,6 +57,7 @@ _EVENT_COLUMNS = (
     "note",
     "guarded",
     "approved_by",
+    "workflow_run_id",
 )
 
 
@@ -75,6 +76,8 @@ class Writing:
     guarded: bool = False
     # Who approved these very removals, by name.
     approved_by: str = ""
+    # Of a workflow: which of its runs writes each record, by the record's id.
+    workflow_runs: Mapping[int, int] = field(default_factory=dict)
 
 
 class PersonChange(NamedTuple):
@@ -453,6 +456,7 @@ def write_events(
                 note,
                 writing.guarded and kind == Event.Kind.ARCHIVE,
                 writing.approved_by,
+                writing.workflow_runs.get(object_id),
             )
             for object_id, kind, changes, note in events
         ],

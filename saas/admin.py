@@ -102,7 +102,14 @@ class SaaSUserAdmin(
 
     change_form_template = "saas/saas_user.html"
     list_before_template = "saas/users_before.html"
-    list_display = ("name_or_id", "shown_email", "shown_person", "shown_status", "activity")
+    list_display = (
+        "name_or_id",
+        "shown_email",
+        "shown_person",
+        "shown_status",
+        "not_found",
+        "activity",
+    )
     list_display_links = ("name_or_id",)
     list_select_related = ("application", "person")
     list_filter = (
@@ -111,6 +118,7 @@ class SaaSUserAdmin(
         filters.RoleFilter,
         filters.UnusedFilter,
         filters.MatchFilter,
+        filters.FoundFilter,
     )
     list_filter_submit = True
     list_per_page = 50
@@ -185,6 +193,11 @@ class SaaSUserAdmin(
     def shown_status(self, user: SaaSUser) -> str:
         return user.get_status_display()
 
+    @admin.display(description="not found since")
+    def not_found(self, user: SaaSUser) -> SafeString | str:
+        """Since when a role look-up does not find it at the vendor (GT-36)."""
+        return moment_column(user.not_found_at)
+
     @admin.display(description="last activity")
     def activity(self, user: SaaSUser) -> SafeString | str:
         return moment_column(user.last_activity)
@@ -212,6 +225,7 @@ class SaaSUserAdmin(
                         "application",
                         "shown_person",
                         "shown_status",
+                        *(["not_found"] if obj and obj.not_found_at else []),
                         "activity",
                         "first_seen",
                         "last_changed",

@@ -102,6 +102,19 @@ class MatchFilter(DropdownFilter):  # type: ignore[misc]
         return queryset
 
 
+class FoundFilter(DropdownFilter):  # type: ignore[misc]
+    """Accounts that the vendor does not know any more, as a role look-up showed (GT-36)."""
+
+    title = "at the vendor"
+    parameter_name = "found"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Not found")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(not_found_at__isnull=False) if self.value() == "no" else queryset
+
+
 def chosen_id(text: Any) -> str | None:
     """The id that a query string names, or None when it is none."""
     value = str(text or "")

@@ -68,6 +68,9 @@ class SaaSUser(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.ACTIVE)
     last_activity = models.DateTimeField(null=True, blank=True)
     custom = models.JSONField(default=dict, blank=True)
+    not_found_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when a role look-up no longer finds it (GT-36)."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -87,6 +90,9 @@ class SaaSUser(models.Model):
         indexes = [
             models.Index(fields=["application", "status", "id"], name="saas_user_by_status"),
             models.Index(fields=["email_key"], name="saas_user_by_email"),
+            models.Index(
+                fields=["id"], condition=Q(not_found_at__isnull=False), name="saas_user_not_found"
+            ),
         ]
 
     def __str__(self) -> str:

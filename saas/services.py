@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -87,6 +87,19 @@ def apply_saas_users(changes: Sequence[SaaSUserChange], writing: Writing) -> App
         writing,
     )
     return applied
+
+
+def note_found(found: Collection[int], not_found: Collection[int], *, now: datetime) -> None:
+    """Keep since when accounts are not found at the vendor (GT-36). No event; two queries at most.
+
+    The first time stays while an account is not found again.
+    """
+    if found:
+        lost = SaaSUser.objects.filter(pk__among=found, not_found_at__isnull=False)
+        lost.update(not_found_at=None)
+    if not_found:
+        known = SaaSUser.objects.filter(pk__among=not_found, not_found_at__isnull=True)
+        known.update(not_found_at=now)
 
 
 def _new_rows(
