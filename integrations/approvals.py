@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, TextChoices
 from django.utils import timezone
 
 from integrations.broker import wake
@@ -110,16 +110,33 @@ def _as_shown(shown: Iterable[tuple[int, str]], decision: Decision) -> list[Row]
     hashes = dict(shown)
     rows = PlannedChange.objects.select_for_update().filter(pk__among=list(hashes)).order_by("pk")
     found = {row["id"]: row for row in rows.values(*COLUMNS, "state")}
+    return keep_unchanged(hashes, found, decision, states=State, name="key", hash_of=row_hash)
+
+
+def keep_unchanged(
+    hashes: Mapping[int, str],
+    found: Mapping[int, Row],
+    decision: Decision,
+    *,
+    states: type[TextChoices],
+    name: str,
+    hash_of: Callable[[Row], str],
+) -> list[Row]:
+    """Of rows by id, those that are held and as they were shown; notes why others are not.
+
+    `states` are those of the rows' table, with `held` among them; `name` is the column by which
+    people know a row.
+    """
     unchanged = []
     for pk, shown_hash in hashes.items():
         row = found.get(pk)
         if row is None:
             decision.refused.append((f"row {pk}", "There is no such row."))
-        elif row["state"] != State.HELD:
-            words = State(row["state"]).label.lower()
-            decision.refused.append((row["key"], f"It is not held any more ({words})."))
-        elif row_hash(row) != shown_hash:
-            decision.refused.append((row["key"], "It changed since it was shown; look again."))
+        elif row["state"] != "held":
+            words = states(row["state"]).label.lower()
+            decision.refused.append((row[name], f"It is not held any more ({words})."))
+        elif hash_of(row) != shown_hash:
+            decision.refused.append((row[name], "It changed since it was shown; look again."))
         else:
             unchanged.append(row)
     return unchanged

@@ -1,5 +1,7 @@
 """VendorClient: sign, limit, send, wait, read; every bad ending is a VendorError."""
 
+import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from integrations.pagination import Position, read_pages, read_single
 from integrations.paths import MISSING, compile_path, first_of
 from integrations.presets.call import Rendered
 from integrations.registry import Vendor
+from integrations.threads import sending_threads
 from integrations.transport import Transport
 from integrations.verdicts import (
     LONGEST_WAIT,
@@ -31,6 +34,7 @@ from integrations.verdicts import (
 )
 
 OnWait = Callable[[float, str], None]
+_LASTS = 4  # seconds that a slow vendor takes for an answer
 _TOLD_FROM = 1.0  # shorter waits are not worth telling
 
 
@@ -84,6 +88,24 @@ class VendorClient:
 
     def __exit__(self, *_problem: object) -> None:
         self.close()
+
+    def beside(self) -> Self:
+        """Give a client for another thread, which may read pages too; they share connections.
+
+        Only the first one is to be closed.
+        """
+        return copy.copy(self)
+
+    def calls_in(self, seconds: float) -> float:
+        """How many calls the vendor's rate lets through in so many seconds; perhaps infinite."""
+        rate = self.vendor.manifest.rate
+        a_second = min(rate.per_second or math.inf, (rate.per_minute or math.inf) / 60)
+        return a_second * seconds
+
+    @property
+    def useful_threads(self) -> int:
+        """How many calls at once the vendor's rate has use for: more would only wait."""
+        return int(min(sending_threads(), max(2, self.calls_in(_LASTS))))
 
     def close(self) -> None:
         """Close the connections that are kept alive; the client may be used again."""

@@ -29,7 +29,7 @@ def what_is_missing(credentials: Credentials) -> str:
             return f'"{credentials}" do not say where their {min(unnamed)} is; name it there.'
         return ""
     if not set(SECRETS[credentials.type]) <= set(credentials.hints):
-        return f'"{credentials}" hold no secret yet; enter it there first.'
+        return f'"{credentials}" hold no secret yet; enter it on their page first.'
     if credentials.reconnect_since is not None:
         return credentials.test_message or not_connected(credentials.name)
     if (

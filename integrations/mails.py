@@ -42,19 +42,27 @@ def queue_mail(
 
     `notify` are the addresses of whom it is about; the installation's are told where it is empty.
     """
-    recipients = recipients_of(notify)
-    state = Notification.State.QUEUED if recipients else Notification.State.NOBODY
-    mail = Notification(
+    mail = mail_row(
+        kind, episode, f"[Rolecall] {subject}", "\n\n".join(paragraphs), recipients_of(notify)
+    )
+    mail.integration_id = run.integration_id if run else None
+    mail.run = run
+    Notification.objects.bulk_create([mail], ignore_conflicts=True)
+
+
+def mail_row(
+    kind: str, episode: str, subject: str, body: str, recipients: Iterable[Any]
+) -> Notification:
+    """Make a mail that waits to be sent to these addresses, without saving it. No query."""
+    known = usable(recipients)
+    return Notification(
         kind=kind,
         episode=episode,
-        integration_id=run.integration_id if run else None,
-        run=run,
-        subject=one_line(f"[Rolecall] {subject}")[:_LONGEST_SUBJECT],
-        body=_plain("\n\n".join(paragraphs)),
-        recipients=recipients,
-        state=state,
+        subject=one_line(subject)[:_LONGEST_SUBJECT],
+        body=_plain(body),
+        recipients=known,
+        state=Notification.State.QUEUED if known else Notification.State.NOBODY,
     )
-    Notification.objects.bulk_create([mail], ignore_conflicts=True)
 
 
 def link_to(page: str, pk: int | None) -> str:

@@ -46,8 +46,9 @@ class PresetInput(Strict):
     items: Literal["text", "integer"] = "text"
     required: bool = False
     default: TemplateText | None = None
-    # For a switch: which value is worth a warning, and which load's field shows it now (AH-42).
+    # For a switch: which value is worth a warning, and what of an account it would end (AH-42).
     warns: bool | None = None
+    ends: Literal["active", "administrator"] | None = None
     help: str = ""
 
     @model_validator(mode="after")
@@ -199,6 +200,9 @@ class Preset(Strict):
     reads: bool = False
     # The load whose role rule and look-up the preset uses (M-29).
     roles: Key | None = None
+    # What a roles preset takes for "no longer active" where a workflow deactivates accounts by it:
+    # the vendor's status, or that the vendor does not know the account any more.
+    deactivates: Literal["status", "not_found"] = "status"
     # Follow the pages of the answer as this load does.
     paged_as: Key | None = None
     answer: PresetAnswer = PresetAnswer()

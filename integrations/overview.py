@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from integrations.models import (
     FieldMapping,
@@ -25,13 +25,18 @@ _JUDGED_STATES = (SyncRun.State.DONE, SyncRun.State.PARTIAL, SyncRun.State.HELD)
 
 def latest_judged_runs() -> QuerySet[SyncRun, int]:
     """Ids of the last run of each integration that came to its end and was about everybody."""
+    ids = with_judged_run().values("judged_run")
+    return SyncRun.objects.filter(pk__in=ids).values_list("pk", flat=True).order_by()
+
+
+def with_judged_run() -> QuerySet[Any]:
+    """Integrations with `judged_run`, the id of that run or None."""
     newest = (
         SyncRun.objects.filter(integration=OuterRef("pk"), state__in=_JUDGED_STATES, person="")
         .order_by("-id")
         .values("pk")[:1]
     )
-    ids = Integration.objects.annotate(newest=Subquery(newest)).values("newest")
-    return SyncRun.objects.filter(pk__in=ids).values_list("pk", flat=True).order_by()
+    return Integration.objects.annotate(judged_run=Subquery(newest))
 
 
 def open_issues() -> QuerySet[RecordIssue]:
@@ -49,19 +54,20 @@ def count_open_issues(*, most: int) -> int:
 
 
 def last_runs(integrations: Iterable[Integration], *, ended: bool = False) -> Mapping[int, SyncRun]:
-    """The newest run of each of these integrations, or the newest that has ended. One query."""
-    states = SyncRun.State.values
-    if ended:
-        states = [state for state in states if state not in SyncRun.ACTIVE_STATES]
-    newest = (
-        SyncRun.objects.filter(integration__in=list(integrations), state__in=states)
-        .values("integration")
-        .annotate(newest=Max("id"))
-        .values("newest")
-        .order_by()
-    )
-    runs = SyncRun.objects.filter(pk__in=newest)
-    return {run.integration_id: run for run in runs if run.integration_id is not None}
+    """The newest run of each of these integrations, or the newest that has ended. One query.
+
+    Of an integration at most one run has not ended, so that is one of the newest two: which an
+    index alone tells, however many runs there are.
+    """
+    newest = SyncRun.objects.filter(integration=OuterRef("pk")).order_by("-id").values("pk")
+    asked = Integration.objects.filter(pk__in=[row.pk for row in integrations]).order_by()
+    first, second = (asked.values(it=Subquery(newest[at : at + 1])) for at in (0, 1))
+    which = Q(pk__in=first) | Q(pk__in=second) if ended else Q(pk__in=first)
+    found: dict[int, SyncRun] = {}
+    for run in SyncRun.objects.filter(which).order_by("id"):
+        if run.integration_id is not None and not (ended and run.state in SyncRun.ACTIVE_STATES):
+            found[run.integration_id] = run
+    return found
 
 
 def with_counts(integrations: QuerySet[Integration]) -> QuerySet[Integration]:

@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
+from integrations.errors import AskPerson
 from integrations.limits import Bucket, PauseTooLong
 from integrations.manifest_parts import Rate
 from integrations.models.pace import Pace
+from integrations.threads import at_desk
 from integrations.verdicts import LONGEST_WAIT
 
 # What is reserved ahead is used within so many seconds, or given up: a slot that is taken later
 # than it stands for would bring a window above its limit.
 _KEPT_SECONDS = 0.01
+# Where the rate is so high that one process never comes near it, they are used within this time: a
+# pause that another process was asked for is seen that much later.
+_FREE_RATE, _KEPT_WHERE_FREE = 1e4, 0.1
 # Calls of one such time may be reserved at once: with what the buckets leave free, no window gets
 # more than the limit.
 _SHARE_AHEAD = 0.02
@@ -30,22 +35,25 @@ class _Ahead:
     since: float = 0.0
     used: int = 0
 
-    def has_one(self, now: float) -> bool:
-        return self.slots > 0 and 0 <= now - self.since <= _KEPT_SECONDS
+    def has_one(self, now: float, *, kept: float) -> bool:
+        return self.slots > 0 and 0 <= now - self.since <= kept
 
 
 class SharedLimiter:
     """Lets calls through within the rate, whichever process makes them.
 
     The arithmetic is that of `limits.Limiter`. One statement per call, or for up to 2 % of a
-    second's calls where the rate is high; no lock is held while somebody waits.
+    second's calls where the rate is high; no lock is held while somebody waits. Sending threads use
+    the connection of their batch (`threads.at_desk`).
     """
 
     def __init__(self, credentials_id: int, rate: Rate) -> None:
         self._credentials_id = credentials_id
         self._second = Bucket(rate.per_second, 1.0)
         self._minute = Bucket(rate.per_minute, 60.0)
-        self._most = int(min(self._second.per_second, self._minute.per_second, 1e4) * _SHARE_AHEAD)
+        rate_now = min(self._second.per_second, self._minute.per_second, _FREE_RATE)
+        self._most = int(rate_now * _SHARE_AHEAD)
+        self._kept = _KEPT_WHERE_FREE if rate_now == _FREE_RATE else _KEPT_SECONDS
         if self._most > 1:
             # What is used late is missing from what may come at once.
             self._second.room = min(self._second.room, self._most * self._second.interval)
@@ -55,13 +63,14 @@ class SharedLimiter:
     def take(self, sleep: Callable[[float], None] = time.sleep) -> float:
         """Wait for a slot with `sleep`; give the seconds that were waited.
 
-        Raises PauseTooLong where the vendor asked for a longer pause than a worker waits.
+        Raises PauseTooLong where the vendor asked for a longer pause than a worker waits, and
+        AskPerson where the credentials do not exist any more.
         """
         if self._take_ahead():
             return 0.0
         waited = 0.0
         while True:
-            wait, pause = self._reserve()
+            wait, pause = at_desk(self._reserve)
             if pause > LONGEST_WAIT:
                 raise PauseTooLong(pause)
             if wait <= 0:
@@ -69,13 +78,16 @@ class SharedLimiter:
             sleep(wait)
             waited += wait
             # The vendor may have asked another process for more while this one slept.
-            if self._pause_now() <= 0:
+            if at_desk(self._pause_now) <= 0:
                 return waited
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for so long; the vendor asked for it. One statement."""
         with self._lock:
             self._ahead = _Ahead()
+        at_desk(lambda: self._note_pause(seconds))
+
+    def _note_pause(self, seconds: float) -> None:
         until = f"{_clock()} + %s"
         self._update(
             f"pause = CASE WHEN {until} > not_before THEN %s ELSE pause END, "
@@ -87,7 +99,7 @@ class SharedLimiter:
     def _take_ahead(self) -> bool:
         with self._lock:
             ahead = self._ahead
-            if not ahead.has_one(time.monotonic()):
+            if not ahead.has_one(time.monotonic(), kept=self._kept):
                 return False
             ahead.slots -= 1
             ahead.used += 1
@@ -95,6 +107,8 @@ class SharedLimiter:
 
     def _reserve(self) -> tuple[float, float]:
         """Take the next slots: seconds until the first begins, and until the asked pause ends."""
+        if self._take_ahead():
+            return 0.0, 0.0  # another thread reserved some while this one waited for the desk
         with self._lock:
             number = max(1, min(self._most, 2 * self._ahead.used))
         clock = _clock()
@@ -114,7 +128,7 @@ class SharedLimiter:
             f"second_full_at = {_most(_least('second_full_at', latest), at)} + %s, "
             f"minute_full_at = {_most(_least('minute_full_at', latest), at)} + %s",
             [second, minute],
-            returning=f"slot - {clock}, {paused} - {clock}",
+            returning=f"slot - {clock}, {paused} - {clock}{_without_sync()}",
         )
         with self._lock:
             self._ahead = _Ahead(number - 1, since=time.monotonic() + wait, used=1)
@@ -141,12 +155,37 @@ class SharedLimiter:
                 row = cursor.fetchone()
             if row is not None:
                 return float(row[0]), float(row[1])
-            Pace.objects.bulk_create(
-                [Pace(credentials_id=self._credentials_id)], ignore_conflicts=True
+            self._make_row()
+
+    def _make_row(self) -> None:
+        """Raises AskPerson where the credentials were deleted: nothing is sent with them (F-40)."""
+        try:
+            with transaction.atomic():
+                Pace.objects.bulk_create(
+                    [Pace(credentials_id=self._credentials_id)], ignore_conflicts=True
+                )
+        except IntegrityError:
+            gone = AskPerson(
+                "credentials_gone",
+                "The credentials were deleted meanwhile, so nothing was sent. Choose others.",
             )
+            gone.sent = False
+        else:
+            return
+        raise gone
 
 
 _TABLE = Pace._meta.db_table
+
+
+def _without_sync() -> str:
+    """What keeps a slot from waiting for the disk: after a power cut nobody needs to know of it.
+
+    It holds for the transaction of the statement, so not where that is somebody else's.
+    """
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return ""
+    return ", set_config('synchronous_commit', 'off', true)"
 
 
 def _clock() -> str:

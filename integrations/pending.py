@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
@@ -14,7 +14,10 @@ from integrations.models import Notification, Operation, PlannedChange, SyncRun
 
 @dataclass(frozen=True)
 class WaitingRun:
-    """A run that has not ended; `due_at` is set where the vendor asked for patience."""
+    """A run that has not ended; `due_at` is set where the vendor asked for patience.
+
+    Runs of other apps have ids of their own: `kind` tells them apart.
+    """
 
     id: int
     name: str
@@ -26,11 +29,33 @@ class WaitingRun:
 
 @dataclass(frozen=True)
 class HeldRemovals:
-    """Removals of one run that wait for a decision."""
+    """Removals of one run, or records of another app's, that wait for a decision.
+
+    `plan` is what `plans show` knows them by.
+    """
 
     run: int
     name: str
     removals: int
+    plan: str = ""
+
+
+@dataclass(frozen=True)
+class OtherWork:
+    """What an app above has to do; `number` counts what is queued besides runs, such as events.
+
+    What is `waiting` waits for a time or a person, so that nothing of it is under way.
+    """
+
+    queued: Sequence[WaitingRun] = ()
+    running: Sequence[WaitingRun] = ()
+    waiting: Sequence[WaitingRun] = ()
+    held: Sequence[HeldRemovals] = ()
+    number: int = 0
+
+
+# The app above adds its own.
+OTHERS: list[Callable[[datetime], OtherWork]] = []
 
 
 @dataclass(frozen=True)
@@ -47,6 +72,8 @@ class Pending:
     mails: dict[str, int]
     operations: dict[str, int]
     paused: Pause | None
+    waiting: Sequence[WaitingRun] = field(default_factory=list)
+    events: int = 0
 
     @property
     def is_under_way(self) -> bool:
@@ -55,12 +82,12 @@ class Pending:
         What asks a person does not end by waiting.
         """
         calls = self.operations
-        under_way = calls["waiting"] + calls["sending"] + calls["unknown"]
+        under_way = calls["waiting"] + calls["sending"] + calls["unknown"] + self.events
         return bool(self.queued or self.running or self.parked or self.mails["queued"] or under_way)
 
 
 def find_pending(now: datetime) -> Pending:
-    """Look at every table that holds work. Five queries."""
+    """Look at every table that holds work. Five queries, and those of the apps above."""
     runs = [
         WaitingRun(*row)
         for row in SyncRun.objects.filter(state__in=SyncRun.ACTIVE_STATES)
@@ -68,14 +95,19 @@ def find_pending(now: datetime) -> Pending:
         .values_list("pk", "name", "kind", "state", "due_at", "started_by")
     ]
     parked = [run for run in runs if run.state == "queued" and run.due_at and run.due_at > now]
+    others = [look(now) for look in OTHERS]
+    queued = [run for run in runs if run.state == "queued" and run not in parked]
+    running = [run for run in runs if run.state == "running"]
     return Pending(
-        queued=[run for run in runs if run.state == "queued" and run not in parked],
-        running=[run for run in runs if run.state == "running"],
+        queued=queued + [run for other in others for run in other.queued],
+        running=running + [run for other in others for run in other.running],
         parked=parked,
-        held=_held(),
+        held=_held() + [held for other in others for held in other.held],
         mails=_mails(),
         operations=_operations(),
         paused=find_pause(),
+        waiting=[run for other in others for run in other.waiting],
+        events=sum(other.number for other in others),
     )
 
 
@@ -87,7 +119,7 @@ def held_rows() -> QuerySet[PlannedChange]:
 def _held() -> list[HeldRemovals]:
     counted = held_rows().order_by().values("run", "run__name").annotate(number=Count("pk"))
     rows = counted.order_by("run").values_list("run", "run__name", "number")
-    return [HeldRemovals(*row) for row in rows]
+    return [HeldRemovals(run, name, number, str(run)) for run, name, number in rows]
 
 
 def _mails() -> dict[str, int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 
+from integrations.approvals import Decision
 from integrations.models import PlannedChange, SyncRun
 
 State = SyncRun.State
@@ -16,9 +18,12 @@ _CAME_THROUGH = (State.DONE, State.PARTIAL, State.HELD)
 
 @dataclass(frozen=True)
 class WaitingPlan:
-    """A plan by the id of its run; `rows` are the removals that are held, or all of a preview."""
+    """A plan by the id of its run; `rows` are the removals that are held, or all of a preview.
 
-    id: int
+    Plans of an app above have a letter before the number.
+    """
+
+    id: int | str
     name: str
     kind: str
     at: datetime
@@ -26,12 +31,41 @@ class WaitingPlan:
     why: str
 
 
+Shown = list[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class OtherPlans:
+    """What an app above holds for a decision, by the number behind its letter.
+
+    `rows` gives rows as of a plan, with `id`, `hash` and `decided_by`, or None where there is no
+    such run. `go_on(number)` does what was approved where no worker may; it gives what it has to
+    say. `read` and `decide` are the permissions.
+    """
+
+    read: str
+    decide: str
+    waiting: Callable[[], Sequence[WaitingPlan]]
+    rows: Callable[[int], list[dict[str, Any]] | None]
+    approve: Callable[[Shown, str], Decision]
+    reject: Callable[[Shown, str], Decision]
+    go_on: Callable[[int], str]
+
+
+# By the letter; the app above adds its own.
+OTHERS: dict[str, OtherPlans] = {}
+
+
 def waiting_plans() -> list[WaitingPlan]:
-    """Held runs and the newest preview of each integration, newest first. Two queries."""
+    """Held runs and the newest preview of each integration, newest first, then those of others.
+
+    Two queries, and those of the apps above.
+    """
     held = SyncRun.objects.filter(plan__state=PlannedChange.State.HELD)
-    found = [_plan(run, "held") for run in _counted(held)]
-    found += [_plan(run, "preview") for run in _counted(unapplied_previews())]
-    return sorted(found, key=lambda plan: -plan.id)
+    runs = [(run, "held") for run in _counted(held)]
+    runs += [(run, "preview") for run in _counted(unapplied_previews())]
+    found = [_plan(run, kind) for run, kind in sorted(runs, key=lambda one: -one[0].pk)]
+    return found + [plan for other in OTHERS.values() for plan in other.waiting()]
 
 
 def unapplied_previews() -> QuerySet[SyncRun]:

@@ -28,6 +28,7 @@ from integrations.manifest import Manifest
 from integrations.manifest_load import Load
 from integrations.manifest_parts import Inferred, Input, Strict
 from integrations.manifest_presets import Preset, Presets
+from integrations.presets.own import OWN_REQUEST, own_request_preset
 from integrations.yamlfile import Document, YamlInvalid, read_yaml
 
 VENDORS_FOLDER = Path(__file__).resolve().parent / "vendors"
@@ -65,7 +66,12 @@ class Vendor:
             raise UnknownLoad(self.label, key, self.manifest.loads) from None
 
     def preset(self, key: str) -> Preset:
-        """Give one preset by its key without the vendor. Raises UnknownPreset."""
+        """Give one preset by its key without the vendor; also `own_request`, which is in no folder.
+
+        Raises UnknownPreset.
+        """
+        if key == OWN_REQUEST:
+            return own_request_preset("POST")
         try:
             return self.presets[key]
         except KeyError:
@@ -194,9 +200,9 @@ def get_preset(preset_id: str) -> tuple[Vendor, Preset]:
     """Give a preset by its whole id, such as `aha.user_role`. Raises UnknownPreset."""
     vendor_key, _, key = preset_id.partition(".")
     vendor = vendors().get(vendor_key)
-    if vendor is None or key not in vendor.presets:
+    if vendor is None or (key not in vendor.presets and key != OWN_REQUEST):
         raise UnknownPreset(preset_id, preset_ids())
-    return vendor, vendor.presets[key]
+    return vendor, vendor.preset(key)
 
 
 def preset_ids() -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Check = Callable[[Any, "Context"], bool]
 _MAX_DAYS = 36_500
+_OLD_AND_NEW = 2
 
 
 class ValueRefused(Exception):
@@ -123,12 +124,27 @@ def _days(value: Any) -> int:
 
 def _equals(type_: str, value: Any) -> Check:
     wanted, read = _wanted(type_, value), _reader(type_)
+    if type_ == "json":
+        return _any_of(frozenset([wanted]))
     return lambda found, _context: read(found) == wanted
 
 
 def _in(type_: str, value: Any) -> Check:
     wanted, read = _wanted_list(type_, value), _reader(type_)
+    if type_ == "json":
+        return _any_of(wanted)
     return lambda found, _context: read(found) in wanted
+
+
+def _any_of(wanted: frozenset[Any]) -> Check:
+    """Of a list, such as roles, one item is enough: so `not_equals` holds where none is it."""
+    read = _reader("json")
+
+    def check(found: Any, _context: "Context") -> bool:
+        items = found if isinstance(found, list | tuple) else ()
+        return read(found) in wanted or any(read(item) in wanted for item in items)
+
+    return check
 
 
 def _begins(type_: str, value: Any) -> Check:
@@ -213,6 +229,29 @@ def _older(type_: str, value: Any) -> Check:
     return check
 
 
+def _changed(_type: str, _value: Any) -> Check:
+    """Take [old, new] of the event, or None where the event names no change of the field."""
+
+    def check(change: Any, _context: "Context") -> bool:
+        if not isinstance(change, list | tuple) or len(change) != _OLD_AND_NEW:
+            return False
+        old, new = ("" if one is None else one for one in change)
+        return bool(old != new)
+
+    return check
+
+
+def _changed_to(type_: str, value: Any) -> Check:
+    wanted, read = _wanted(type_, value), _reader(type_)
+
+    def check(change: Any, _context: "Context") -> bool:
+        if not isinstance(change, list | tuple) or len(change) != _OLD_AND_NEW:
+            return False
+        return bool(read(change[1]) == wanted and read(change[0]) != wanted)
+
+    return check
+
+
 OPERATORS: Mapping[str, Operator] = {
     "equals": Operator(_ALL, _equals),
     "not_equals": Operator(_ALL, _not(_equals)),
@@ -237,3 +276,9 @@ OPERATORS: Mapping[str, Operator] = {
     "older_than_days": Operator(_TIMES, _older),
 }
 """Every operator of filters by name."""
+
+ON_CHANGES: Mapping[str, Operator] = {
+    "changed": Operator(_ALL, _changed),
+    "changed_to": Operator(_ALL - {"json"}, _changed_to),
+}
+"""Those that judge the event that starts a workflow, not the record."""

@@ -90,7 +90,7 @@ def parse(text: str) -> Template:
 def _read_placeholder(text: str, opening: int) -> tuple[Placeholder, int]:
     start = _skip_spaces(text, opening + 2)
     if text.startswith("}}", start):
-        raise TemplateError("between {{ and }} stands the name of a field", opening + 1)
+        raise TemplateError("between {{ and }} the name of a field is missing", opening + 1)
     steps, end = read_steps(text, start)
     filters, at = read_filters(text, _skip_spaces(text, end))
     if text.startswith("}}", at):
@@ -99,7 +99,7 @@ def _read_placeholder(text: str, opening: int) -> tuple[Placeholder, int]:
         raise TemplateError("{{ is closed by a single }", at + 1)
     if at >= len(text):
         raise TemplateError("{{ is not closed", opening + 1)
-    raise TemplateError(f'"{text[at]}" does not belong here; {{{{ is closed by }}}}', at + 1)
+    raise TemplateError(f'"{text[at]}" does not belong between {{{{ and }}}}', at + 1)
 
 
 def _skip_spaces(text: str, at: int) -> int:

@@ -82,8 +82,9 @@ def waiting_runs(_now: datetime) -> tuple[int, datetime | None]:
     return len(moments), min(moments, default=None)
 
 
-# What becomes due, in the order in which it is looked at; each commits by itself.
-STEPS: tuple[Step, ...] = (
+# What becomes due, in the order in which it is looked at; each commits by itself. The app above
+# adds its own to both lists.
+STEPS: list[Step] = [
     _free,
     _free_operations,
     refuse_overdue,
@@ -95,14 +96,14 @@ STEPS: tuple[Step, ...] = (
     queue_expiry_notices,
     queue_idle_notices,
     drop_old_plans,
-)
+]
 # What a worker would do: how many pieces, and since when the oldest waits.
-SOURCES: tuple[Source, ...] = (
+SOURCES: list[Source] = [
     waiting_runs,
     waiting_operations,
     waiting_mails,
     waiting_refreshes,
-)
+]
 
 
 @dataclass(frozen=True)

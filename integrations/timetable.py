@@ -29,11 +29,18 @@ class SlotOverview:
 
 def slot_overview(integration: Integration, now: datetime) -> SlotOverview:
     """The next three runs of an active integration, and its last five slots. One query."""
-    schedule = find_schedule(integration)
-    rows = DueSlot.objects.filter(owner=owner_of(integration)).select_related("run")
+    is_active = integration.state == Integration.State.ACTIVE
+    return overview_of(owner_of(integration), find_schedule(integration), now, is_active=is_active)
+
+
+def overview_of(
+    owner: str, schedule: Schedule | None, now: datetime, *, is_active: bool
+) -> SlotOverview:
+    """The same for whoever owns slots under this name. One query."""
+    rows = DueSlot.objects.filter(owner=owner).select_related("run")
     last = list(rows[:_SHOWN_LAST])
     coming: Sequence[Slot] = ()
-    if schedule is not None and integration.state == Integration.State.ACTIVE:
+    if schedule is not None and is_active:
         used = {row.local_date for row in last if row.local_date is not None}
         coming = _unused(schedule, now, used, count=_SHOWN)
     return SlotOverview(in_words(schedule) if schedule else "", coming, last)
@@ -42,19 +49,26 @@ def slot_overview(integration: Integration, now: datetime) -> SlotOverview:
 def next_runs(integrations: Iterable[Integration], now: datetime) -> Mapping[int, Slot]:
     """The next slot of each active integration that has one. One query."""
     rows = list(integrations)
+    active = Integration.State.ACTIVE
+    schedules = {owner_of(row): find_schedule(row) if row.state == active else None for row in rows}
+    coming = next_slots_of(schedules, now)
+    return {row.pk: coming[owner_of(row)] for row in rows if owner_of(row) in coming}
+
+
+def next_slots_of(schedules: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, Slot]:
+    """The next slot of each owner that has a schedule. One query."""
     dates: dict[str, set[date]] = {}
     for owner, day in DueSlot.objects.filter(
-        owner__in=[owner_of(row) for row in rows],
+        owner__in=list(schedules),
         local_date__isnull=False,
         instant__gte=now - _DATES_FROM,
     ).values_list("owner", "local_date"):
         dates.setdefault(owner, set()).add(day or date.max)
-    found: dict[int, Slot] = {}
-    for row in rows:
-        schedule = find_schedule(row) if row.state == Integration.State.ACTIVE else None
+    found: dict[str, Slot] = {}
+    for owner, schedule in schedules.items():
         if schedule is not None:
-            coming = _unused(schedule, now, dates.get(owner_of(row), set()), count=1)
-            found.update((row.pk, slot) for slot in coming)
+            coming = _unused(schedule, now, dates.get(owner, set()), count=1)
+            found.update((owner, slot) for slot in coming)
     return found
 
 

@@ -35,6 +35,8 @@ _LIBRARY_ERRORS = (
     ValueError,
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
+_NO_COOKIES = requests.cookies.RequestsCookieJar()
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OUR_HEADERS = (
     "authorization host content-length transfer-encoding connection cookie te trailer upgrade "
@@ -163,21 +165,20 @@ class Transport:
     ) -> requests.PreparedRequest:
         if method.upper() not in _METHODS:
             _refuse("unknown method")
-        url = f"{self._base}/{_checked_path(path)}"
+        url = self._url(path)
         if params:
             url = f"{url}?{_query(params)}"
         self._check(url)
-        request = requests.Request(
-            method.upper(),
-            url,
-            headers={**self._headers, **self._request_id(), **_checked_headers(headers)},
-        ).prepare()
-        if body is not None:
-            # Exactly this type: BambooHR reads a report with "; charset" behind it as XML.
-            request.headers.setdefault("Content-Type", "application/json")
-            request.prepare_body(_write_json(body), None)
-        self._check(request.url or "")
-        return self._signer(request)
+        given = {**self._headers, **self._request_id(), **_checked_headers(headers)}
+        return self._signer(_prepared(method.upper(), url, given, body))
+
+    def _url(self, path: str) -> str:
+        """The whole address; one that is whole already has to be the vendor's (see `_check`)."""
+        if not path.startswith("https://") and not path.startswith("http://"):
+            return f"{self._base}/{_checked_path(path)}"
+        scheme, _, rest = path.partition("://")
+        host, slash, inside = rest.partition("/")
+        return f"{scheme}://{host}{slash}{_checked_path(inside)}"
 
     def _request_id(self) -> dict[str, str]:
         name = self._manifest.request_id_header
@@ -227,6 +228,28 @@ class Transport:
                 f"(status {answer.status}); it was not read. {answer.advice}",
                 status=answer.status,
             )
+
+
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], body: Any
+) -> requests.PreparedRequest:
+    """The request as it goes out, but for the secret.
+
+    Address and headers were checked and written by us: preparing them once more, as `requests`
+    does, would cost as much as the rest of writing.
+    """
+    request = requests.PreparedRequest()
+    request.method, request.url = method, url
+    request.headers = CaseInsensitiveDict(headers)
+    request._cookies = _NO_COOKIES  # type: ignore[attr-defined]  # noqa: SLF001 - read by `copy` only
+    if body is not None:
+        # Exactly this type: BambooHR reads a report with "; charset" behind it as XML.
+        request.headers.setdefault("Content-Type", "application/json")
+        request.body = _write_json(body)
+        request.headers["Content-Length"] = str(len(request.body))
+    elif method not in _WITHOUT_BODY:
+        request.headers["Content-Length"] = "0"
+    return request
 
 
 def _content_type(header: str) -> str:

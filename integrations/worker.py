@@ -30,8 +30,13 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 
 
+Piece = Callable[[datetime], bool]
 # What is done when no run waits: (now) -> whether there was a piece. Never raises for its piece.
-AFTER_RUNS: tuple[Callable[[datetime], bool], ...] = (send_one, refresh_one)
+AFTER_RUNS: tuple[Piece, ...] = (send_one, refresh_one)
+# Pieces that may be broken off, and what then hands them back (gives how many). The app above adds
+# its own.
+BREAKABLE: list[Piece] = [advance_one]
+GIVE_BACK: list[Callable[[], int]] = [give_back_own_operations]
 
 
 class _StopNow(BaseException):
@@ -151,17 +156,17 @@ class Worker:
 
     def _do_piece(self) -> bool:
         """Do one piece that is no run; False when there is none."""
-        return self._advance() or any(do_one(timezone.now()) for do_one in AFTER_RUNS)
+        return self._do_breakable() or any(do_one(timezone.now()) for do_one in AFTER_RUNS)
 
-    def _advance(self) -> bool:
-        """Take the steps of one vendor call; of all pieces only it may be broken off."""
+    def _do_breakable(self) -> bool:
+        """A vendor call's steps, or a batch of a workflow."""
         try:
             with self._stoppable():
-                return advance_one(timezone.now())
+                return any(do_one(timezone.now()) for do_one in BREAKABLE)
         except _StopNow:
             # What may have been sent is unknown now, and looked up by whoever works next.
-            back = give_back_own_operations()
-            logger.warning("Handed back %s calls: this process is to end.", back)
+            back = sum(give_back() for give_back in GIVE_BACK)
+            logger.warning("Handed back %s pieces: this process is to end.", back)
             return False
 
     def _do(self, run_id: int) -> SyncRun | None:

@@ -42,6 +42,7 @@ from integrations.models import Credentials
 from integrations.registry import Vendor, get_vendor, vendors
 from integrations.sealing import Edit, lock_row, write_edit
 from integrations.show import badge, moment, since, state_badge
+from integrations.uses import other_uses
 from people.admin_tools import SafeQueryMixin
 
 WARN_DAYS = 30
@@ -222,6 +223,7 @@ class CredentialsAdmin(SafeQueryMixin, ConnectPages, HistoryPage, FactsPage, Mod
         row: Credentials | None = kwargs.get("obj")
         if row is not None and row.pk:
             context["used_by"] = row.integrations.order_by("name")
+            context["other_uses"] = other_uses(row)
             context["facts"] = facts_of(get_vendor(row.vendor), row.overrides)
             context["oauth"] = connection_of(row)
             context["may_test"] = request.user.has_perm("integrations.test_credentials")

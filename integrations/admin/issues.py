@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,10 +22,10 @@ from integrations.admin.filters import IntegrationFilter
 from integrations.admin.unseen import veil_issues
 from integrations.errors import CannotSettle
 from integrations.models import RecordIssue, RecordLink
-from integrations.overview import latest_judged_runs
+from integrations.overview import with_judged_run
 from integrations.settle import SETTLEABLE, can_be_settled, settle_issue
 from integrations.show import badge, moment, state_badge
-from people.admin_tools import ReadOnlyMixin, SafeQueryMixin
+from people.admin_tools import ReadOnlyMixin, SafeQueryMixin, per_request_cache
 from people.models import Person
 
 _MOST_CANDIDATES = 20
@@ -44,9 +45,11 @@ class StandingFilter(DropdownFilter):
         chosen = super().value()
         return chosen if chosen in {"settled", "all"} else "open"
 
-    def queryset(self, _request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "open":
-            return rows.filter(run__in=latest_judged_runs(), settled_at__isnull=True)
+            # Their ids, not a query for them: so that the planner knows how many issues they have.
+            runs = [run for _name, run in _integrations(request).values() if run is not None]
+            return rows.filter(run__in=runs, settled_at__isnull=True)
         return rows.filter(settled_at__isnull=False) if self.value() == "settled" else rows
 
 
@@ -54,6 +57,19 @@ class IssueIntegrationFilter(IntegrationFilter):
     """By the integration of the issue's run."""
 
     path = "run__integration"
+
+    def lookups(self, request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(pk), name) for pk, (name, _run) in _integrations(request).items()]
+
+
+def _integrations(request: HttpRequest) -> Mapping[Any, tuple[str, int | None]]:
+    """Name and last judged run by integration. One query per request."""
+
+    def read() -> Mapping[Any, tuple[str, int | None]]:
+        rows = with_judged_run().values_list("pk", "name", "judged_run")
+        return {pk: (name, run) for pk, name, run in rows}
+
+    return per_request_cache(request, "integrations with judged runs", read)
 
 
 class CodeFilter(DropdownFilter):
@@ -83,7 +99,7 @@ class RecordIssueAdmin(ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     search_fields = ("key__istartswith", "external_id__startswith")
     search_help_text = "Search by the beginning of the e-mail or of the vendor's id"
     ordering = ("-id",)
-    sortable_by = ("key", "kind", "severity_shown")
+    sortable_by = ()
     list_per_page = 50
     list_select_related = ("run",)
     list_before_template = "admin/integrations/recordissue/list_before.html"

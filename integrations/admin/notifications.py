@@ -46,7 +46,7 @@ class NotificationAdmin(ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     search_fields = ("subject",)
     search_help_text = "Search in the subject"
     ordering = ("-id",)
-    sortable_by = ("subject", "state_shown", "tries", "made")
+    sortable_by = ("made",)
     list_per_page = 50
     list_before_template = "admin/integrations/notification/list_before.html"
     change_form_template = "admin/integrations/notification/change_form.html"

@@ -97,7 +97,7 @@ class OperationAdmin(ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
     search_fields = ("record__istartswith",)
     search_help_text = "Search by the beginning of the record's name or e-mail"
     ordering = ("-id",)
-    sortable_by = ("preset", "made")
+    sortable_by = ("made",)
     list_per_page = 50
     list_before_template = "admin/integrations/operation/list_before.html"
     actions = None

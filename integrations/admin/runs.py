@@ -64,6 +64,7 @@ class SyncRunAdmin(RunUndo, HeldRemovals, ReadOnlyMixin, SafeQueryMixin, ModelAd
     )
     list_select_related = False
     ordering = ("-id",)
+    sortable_by = ("when",)
     list_per_page = 50
     list_before_template = "admin/integrations/syncrun/list_before.html"
     actions = None

@@ -28,6 +28,8 @@ from integrations.configuration.parse import parse
 from integrations.configuration.problems import Path, Problems
 from integrations.configuration.reader import MAX_BYTES
 from integrations.configuration.receipt import Change, Receipt
+from integrations.configuration.rights import refuse_without_rights
+from integrations.configuration.sections import SECTIONS, After, Work, look_ahead
 from integrations.configuration.world import (
     Wishes,
     World,
@@ -81,16 +83,21 @@ def apply_text(
     file: str = "configuration",
     folder: FilePath | None = None,
 ) -> Receipt:
-    """Make what the text says, as `apply_file` does, in one transaction."""
+    """Make what the text says, as `apply_file` does, in one transaction.
+
+    Where `by` is the name of a user, their permissions count.
+    """
     parts, _document, problems = parse(text, file=file)
     folder = folder or FilePath.cwd()
+    author = _author(by)
+    refuse_without_rights(parts, author.user, problems)
     if plan:
-        return _prepare(parts, folder, problems, plan=True)[0]
+        return _prepare(parts, folder, author, problems, plan=True)[0]
     try:
         with transaction.atomic():
-            receipt, work = _prepare(parts, folder, problems, plan=False)
+            receipt, work = _prepare(parts, folder, author, problems, plan=False)
             if receipt.changes:
-                _write(work, _author(by), problems)
+                _write(work, author, problems)
     except IntegrityError:
         raise ConfigurationRefused(
             file,
@@ -105,17 +112,21 @@ def _author(by: str) -> Author:
 
 @dataclass(frozen=True)
 class _Work:
-    """What was checked and is to be written; `losers` are integrations that lose a field."""
+    """What was checked and is to be written; `losers` are integrations that lose a field.
+
+    `above` is the same of the sections that apps above bring.
+    """
 
     wishes: Wishes
     world: World
     secrets: Mapping[str, Secrets]
     found: Sequence[tuple[Change, Any]]
     losers: frozenset[str]
+    above: Sequence[Work]
 
 
 def _prepare(
-    parts: Any, folder: FilePath, problems: Problems, *, plan: bool
+    parts: Any, folder: FilePath, author: Author, problems: Problems, *, plan: bool
 ) -> tuple[Receipt, _Work]:
     """Check and compare everything. Raises ConfigurationRefused with every mistake."""
     world = read_world()
@@ -132,14 +143,26 @@ def _prepare(
         for remark in check_integration(wish, around, problems)
     ]
     check_users(wishes, world, problems)
+    after = look_ahead(wishes, world, around.variables, around.with_secrets)
+    above = _prepare_above(parts, after, author, problems)
     problems.refuse_if_any()
     found = list(changes(wishes, world, secrets))
     notes = [note for one in secrets.values() for note in one.notes]
     moved = moved_fields(wishes, world)
     notes += [*remarks, *notes_about(moved, planned=plan)]
-    receipt = Receipt(tuple(change for change, _about in found), tuple(notes), planned=plan)
+    notes += [note for work in above for note in work.notes]
+    told = [change for change, _about in found] + [one for work in above for one in work.changes]
     losers = frozenset(old for old, _new in moved)
-    return receipt, _Work(wishes, world, secrets, found, losers)
+    receipt = Receipt(tuple(told), tuple(notes), planned=plan)
+    return receipt, _Work(wishes, world, secrets, found, losers, above)
+
+
+def _prepare_above(parts: Any, after: After, author: Author, problems: Problems) -> list[Work]:
+    """What apps above say of their sections."""
+    return [
+        section.prepare(getattr(parts, section.name), after, author, problems)
+        for section in SECTIONS
+    ]
 
 
 def _surroundings(
@@ -218,6 +241,8 @@ def _write(work: _Work, author: Author, problems: Problems) -> None:
     rows = Integration.objects.filter(to_look).exclude(pk__in=gained)
     for integration in rows:
         services.look_again(integration)
+    for above in work.above:
+        above.write(problems)
 
 
 def _write_field(object_: str, wish: Any, problems: Problems) -> None:

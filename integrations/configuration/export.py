@@ -15,6 +15,7 @@ from integrations.configuration.describe import (
     describe_field,
     describe_integration,
 )
+from integrations.configuration.sections import SECTIONS
 from integrations.configuration.world import OBJECTS, World, read_world
 from integrations.holding import SECRETS
 from integrations.models import Credentials
@@ -42,7 +43,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def export_text() -> str:
-    """The whole file; applying it to the same database changes nothing. About thirteen queries."""
+    """The whole file; applying it to the same database changes nothing. About seventeen queries."""
     sections = _sections(read_world())
     return _HEAD + "".join(_dump(name, content) for name, content in sections)
 
@@ -57,6 +58,8 @@ def _sections(world: World) -> Iterator[tuple[str, Any]]:
         "integrations",
         [describe_integration(world.integrations[name]) for name in _in_order(world.integrations)],
     )
+    for above in SECTIONS:
+        yield above.name, above.export()
 
 
 def _credentials(world: World) -> Iterator[dict[str, Any]]:

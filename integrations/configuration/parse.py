@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from integrations.configuration.problems import Path, Problems
 from integrations.configuration.reader import MAX_BYTES, Document, Unreadable, read
-from integrations.configuration.schema import PARTS, File
+from integrations.configuration.schema import PARTS, File, Part
+from integrations.configuration.sections import SECTIONS, parts_of_sections
 from integrations.errors import ConfigurationRefused, FileProblem, did_you_mean
 
 # What later versions bring: refused, never ignored. A key that holds nothing asks for nothing.
 _LATER_KEYS: dict[str, frozenset[str]] = {
-    "": frozenset({"workflows"}),
     "integrations": frozenset({"source", "blocklist", "blank_status"}),
 }
 _LATER_VALUES: dict[str, dict[str, frozenset[str]]] = {
@@ -42,24 +43,33 @@ def parse(text: str, *, file: str) -> tuple[File, Document, Problems]:
     if document.data is not None and not isinstance(document.data, dict):
         problems.add((), "must be keys with values, such as `variables:` and `integrations:`")
         problems.refuse_if_any()
-    said = _without_blanks(document.data or {}, (), problems)
+    known = _known_parts()
+    said = _without_blanks(document.data or {}, (), problems, known)
     try:
-        parts = File.model_validate(said)
+        parts = known[""].model_validate(said)
     except ValidationError as mistakes:
         for mistake_ in mistakes.errors(include_url=False):
-            _add(mistake_, problems)
+            _add(mistake_, problems, known)
         problems.refuse_if_any()
         raise
     problems.refuse_if_any()
     return parts, document, problems
 
 
-def _without_blanks(value: Any, path: Path, problems: Problems) -> Any:
+def _known_parts() -> dict[str, Any]:
+    """The shapes of all parts by their place; the file's own has the sections of apps above too."""
+    own: dict[str, Any] = {one.name: (list[one.parts[one.name]], []) for one in SECTIONS}  # type: ignore[name-defined]
+    return {**PARTS, **dict(parts_of_sections()), "": create_model("File", __base__=File, **own)}
+
+
+def _without_blanks(
+    value: Any, path: Path, problems: Problems, known: Mapping[str, type[Part]]
+) -> Any:
     """Leave out keys of parts that hold nothing; note what is not supported yet."""
     place = _part_at(path)
     if isinstance(value, list):
-        return [_without_blanks(item, (*path, n), problems) for n, item in enumerate(value)]
-    if place not in PARTS or not isinstance(value, dict):
+        return [_without_blanks(item, (*path, n), problems, known) for n, item in enumerate(value)]
+    if place not in known or not isinstance(value, dict):
         return value
     kept = {}
     for key, inner in value.items():
@@ -70,7 +80,7 @@ def _without_blanks(value: Any, path: Path, problems: Problems) -> Any:
         elif isinstance(inner, str) and inner in _LATER_VALUES.get(place, {}).get(key, ()):
             problems.add(inside, f'"{inner}" is not yet supported; it comes in a later version')
         elif inner is not None or (key in _MAY_BE_NULL and place):
-            kept[key] = _without_blanks(inner, inside, problems)
+            kept[key] = _without_blanks(inner, inside, problems, known)
     return kept
 
 
@@ -78,11 +88,11 @@ def _part_at(path: Path) -> str:
     return ".".join(str(key) for key in path if not isinstance(key, int))
 
 
-def _add(mistake: ErrorDetails, problems: Problems) -> None:
+def _add(mistake: ErrorDetails, problems: Problems, known: Mapping[str, type[Part]]) -> None:
     path: Path = tuple(mistake["loc"])
     if problems.are_under(path):
         return  # It was left out above, with a better sentence.
-    problems.add(_known_path(path), _sentence(mistake, path))
+    problems.add(_known_path(path), _sentence(mistake, path, known))
 
 
 def _known_path(path: Path) -> Path:
@@ -90,9 +100,9 @@ def _known_path(path: Path) -> Path:
     return tuple(key for key in path if not (isinstance(key, str) and "[" in key))
 
 
-def _sentence(mistake: ErrorDetails, path: Path) -> str:
+def _sentence(mistake: ErrorDetails, path: Path, parts: Mapping[str, type[Part]]) -> str:
     kind, context = mistake["type"], mistake.get("ctx", {})
-    known = PARTS.get(_part_at(path[:-1]))
+    known = parts.get(_part_at(path[:-1]))
     if kind == "extra_forbidden" and known is not None:
         later = _LATER_KEYS.get(_part_at(path[:-1]), frozenset())
         return f"unknown key.{did_you_mean(str(path[-1]), {*known.model_fields, *later})}"

@@ -31,6 +31,10 @@ class Problems:
         problem = FileProblem(self.line_of(path), shown(path), message)
         self._found.setdefault((path, message), problem)
 
+    def count(self) -> int:
+        """How many were found so far."""
+        return len(self._found)
+
     def are_under(self, path: Path) -> bool:
         """Say whether something at this place, or inside it, is wrong already."""
         return any(place[: len(path)] == path for place, _message in self._found)

@@ -71,6 +71,7 @@ Reference = Annotated[dict[str, str], BeforeValidator(_reference)]
 Source = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=300)]
 Constant = Annotated[str, BeforeValidator(_constant), Field(min_length=1, max_length=500)]
 Switch = Annotated[bool, Field(strict=True)]
+Rules = Annotated[Any, BeforeValidator(_rules)]
 
 
 class Part(BaseModel):
@@ -148,7 +149,7 @@ class IntegrationPart(Part):
     credentials: Name | None = None
     run_as: Text | None = None
     inputs: dict[str, Text] = {}
-    filters: Annotated[Any, BeforeValidator(_rules)] = {}
+    filters: Rules = {}
     mappings: list[MappingPart] = []
     missing_users: Literal["deactivate", "leave"] = "deactivate"
     missing_people: Literal["deactivate", "leave"] = "leave"

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from integrations.errors import RuleInvalid, TransformFailed
-from integrations.rule_operators import OPERATORS
+from integrations.rule_operators import ON_CHANGES, OPERATORS
 from integrations.rules import compile_rules
 from integrations.values import read_boolean, read_integer
 
@@ -21,7 +21,7 @@ _SPARE_ROWS = 1
 _LONGEST_VALUE = 1_000
 _LISTS = frozenset({"in", "not_in"})
 _NUMBERS_OF_DAYS = frozenset({"within_last_days", "within_next_days", "older_than_days"})
-_WITHOUT_VALUE = frozenset({"is_empty", "is_not_empty"})
+_WITHOUT_VALUE = frozenset({"is_empty", "is_not_empty", "changed"})
 _PLACE = re.compile(r"(?:all|any)\[(\d+)\](?:\.(\w+))?")
 
 Row = dict[str, str]
@@ -51,6 +51,7 @@ class RulesWidget(forms.Widget):
     def __init__(self, fields: Sequence[tuple[str, str]]) -> None:
         super().__init__()
         self.field_choices = fields
+        self.operators: Sequence[str] = tuple(OPERATORS)
         self.row_errors: dict[int, list[str]] = {}
 
     def value_from_datadict(
@@ -108,22 +109,33 @@ class RulesWidget(forms.Widget):
             "match": given.get("match", "all"),
             "rows": rows,
             "fields": self.field_choices,
-            "operators": [(key, key.replace("_", " ")) for key in OPERATORS],
+            "operators": [(key, key.replace("_", " ")) for key in self.operators],
         }
         return render_to_string("admin/integrations/rules.html", context)
 
 
 class RulesField(forms.Field):
-    """Rules over fields of known types; gives what `compile_rules` takes, `{}` for no rule."""
+    """Rules over fields of known types; gives what `compile_rules` takes, `{}` for no rule.
+
+    With `on_changes`, those fields can be asked whether they were changed, too.
+    """
 
     widget: RulesWidget
 
     def __init__(
-        self, *, labels: Mapping[str, str], types: Mapping[str, str], **named: Any
+        self,
+        *,
+        labels: Mapping[str, str],
+        types: Mapping[str, str],
+        on_changes: frozenset[str] | None = None,
+        **named: Any,
     ) -> None:
         choices = sorted(labels.items(), key=lambda item: item[1].casefold())
         super().__init__(required=False, widget=RulesWidget(choices), **named)
         self.types = types
+        self.on_changes = on_changes
+        if on_changes is not None:
+            self.widget.operators = (*OPERATORS, *ON_CHANGES)
 
     def prepare_value(self, value: Any) -> Any:
         """Turn stored rules into rows; what was sent is in rows already."""
@@ -142,10 +154,10 @@ class RulesField(forms.Field):
         numbers = [n for n, row in enumerate(value["rows"]) if any(row.values())]
         if not numbers:
             return {}
-        rows = [self._row(value["rows"][number]) for number in numbers]
+        rows = [self.read_row(value["rows"][number]) for number in numbers]
         rules = {value["match"]: rows}
         try:
-            compile_rules(rules, fields=self.types)
+            compile_rules(rules, fields=self.types, on_changes=self.on_changes)
         except RuleInvalid as problem:
             self._put_on_rows(problem, numbers)
             raise forms.ValidationError(
@@ -163,14 +175,15 @@ class RulesField(forms.Field):
     def _clean_text(self, text: str) -> Any:
         try:
             rules = json.loads(text or "{}")
-            compile_rules(rules, fields=self.types)
-        except ValueError:
+            compile_rules(rules, fields=self.types, on_changes=self.on_changes)
+        except (ValueError, RecursionError):
             raise forms.ValidationError("This is not JSON.") from None
         except RuleInvalid as problem:
             raise forms.ValidationError(problem.message.split("\n")) from problem
         return rules
 
-    def _row(self, row: Row) -> dict[str, Any]:
+    def read_row(self, row: Row) -> dict[str, Any]:
+        """The rule that a row means, its value typed where that can be; nothing is judged."""
         rule: dict[str, Any] = {"field": row["field"], "operator": row["operator"]}
         value = row["value"][:_LONGEST_VALUE]
         if row["operator"] in _WITHOUT_VALUE and not value:

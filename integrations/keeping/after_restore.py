@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,9 @@ from django.db.models import F, Q
 from integrations.installation import pause_installation
 from integrations.models import Integration, Notification, PlannedChange, SyncRun
 from integrations.operations.advance import settle_after_restore
+
+# What the app above lets go of: (because, now) -> how many of its records that were.
+OTHERS: list[Callable[[str, datetime], int]] = []
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Settled:
     integrations_to_preview: int
     calls_to_look_up: int
     calls_that_ask: int
+    cancelled_records: int
 
 
 def settle(because: str, *, by: str, now: datetime) -> Settled:
@@ -39,6 +44,7 @@ def settle(because: str, *, by: str, now: datetime) -> Settled:
         integrations_to_preview=_ask_for_previews(now),
         calls_to_look_up=unknown,
         calls_that_ask=asking,
+        cancelled_records=sum(let_go(because, now) for let_go in OTHERS),
     )
 
 

@@ -183,7 +183,14 @@ def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
             yield archive, manifest
     except OSError as error:
         raise BackupRefused(f"{path} cannot be read ({error.strerror or error}).") from None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValidationError, KeyError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        EOFError,
+        ValidationError,
+        KeyError,
+    ):
         raise BackupRefused(
             f"{path} is no backup of Rolecall, or it is cut off or damaged. Take another copy."
         ) from None

@@ -184,8 +184,14 @@ def _load(archive: zipfile.ZipFile, manifest: Manifest) -> None:
         tables.number_on_after(entry.name, entry.last_id)
     if is_older:
         connection.check_constraints()
-        executor = MigrationExecutor(connection)
+        executor = MigrationExecutor(connection, _judge_between)
         executor.migrate(executor.loader.graph.leaf_nodes())
+
+
+def _judge_between(action: str, *_more: object) -> None:
+    """After each migration judge what it wrote: the next one may change the same table."""
+    if action == "apply_success":
+        connection.check_constraints()
 
 
 def _migrate_to(manifest: Manifest) -> None:

@@ -156,7 +156,7 @@ class GlobalVariable(models.Model):
                 "Use letters, digits, underscores and dots, such as Aha.Subdomain.",
             )
         ],
-        help_text="Such as Aha.Subdomain. Vendors pre-fill their inputs from variables they know.",
+        help_text="Such as Vendor.Subdomain. Vendors pre-fill inputs from variables they know.",
     )
     value = models.CharField(
         max_length=1000,

@@ -38,7 +38,7 @@ class Operation(models.Model):
     key = models.CharField(max_length=200, unique=True)
     vendor = models.CharField(max_length=50)
     tenant = models.CharField(max_length=200)
-    preset = models.CharField(max_length=120, help_text="Such as goto.add_users.")
+    preset = models.CharField(max_length=120, help_text="vendor.preset_name")
     credentials = models.ForeignKey(
         Credentials, on_delete=models.SET_NULL, null=True, related_name="operations"
     )
@@ -84,6 +84,10 @@ class Operation(models.Model):
     note = models.TextField(blank=True, help_text="What happened, for a person to read.")
     answer = models.JSONField(null=True, help_text="The answer, masked and trimmed.")
     values = models.JSONField(default=dict, help_text="What the preset reads from the answer.")
+    mapped = models.JSONField(
+        default=dict,
+        help_text="What its caller asked for from the answer, until it has taken it.",
+    )
     started_by = models.CharField(max_length=200)
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
@@ -117,6 +121,7 @@ class Operation(models.Model):
         indexes = [
             models.Index(fields=["state", "due_at"], name="operation_by_due"),
             models.Index(fields=["vendor", "tenant", "-id"], name="operation_by_tenant"),
+            models.Index(fields=["preset", "-id"], name="operation_by_preset"),
             models.Index(fields=["person", "-id"], name="operation_by_person"),
             models.Index(fields=["saas_user", "-id"], name="operation_by_saas_user"),
         ]

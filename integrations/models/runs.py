@@ -55,6 +55,17 @@ class SyncRun(models.Model):
     events_released_at = models.DateTimeField(
         null=True, help_text="When workflows may take this run's events (M-18)."
     )
+    events_dispatched_at = models.DateTimeField(
+        null=True, help_text="When workflows had taken, or passed over, all of its events."
+    )
+    settling = models.CharField(
+        max_length=7,
+        blank=True,
+        default="",
+        db_default="",
+        choices=[("first", "Before the first complete listing"), ("changed", "After a change")],
+        help_text="Why its events start nothing by themselves (M-19).",
+    )
     values_dropped_at = models.DateTimeField(
         null=True, help_text="When the old and new values of its plan were dropped (M-13)."
     )
@@ -107,6 +118,19 @@ class SyncRun(models.Model):
         indexes = [
             models.Index(fields=["integration", "-id"], name="run_by_integration"),
             models.Index(fields=["state", "-id"], name="run_by_state"),
+            models.Index(
+                fields=["kind", "-id"], condition=~Q(kind="sync"), name="run_that_is_no_sync"
+            ),
+            models.Index(
+                fields=["id"],
+                condition=~Q(settling=""),
+                name="run_that_starts_nothing",  # its events are listed as passed over
+            ),
+            models.Index(
+                fields=["events_released_at"],
+                condition=Q(events_released_at__isnull=False, events_dispatched_at__isnull=True),
+                name="run_with_events_to_dispatch",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -286,7 +310,13 @@ class RecordIssue(models.Model):
         verbose_name = "issue"
         ordering = ["id"]
         permissions = [("settle_recordissue", "Can settle issues")]
-        indexes = [models.Index(fields=["run", "severity", "id"], name="issue_by_run")]
+        indexes = [
+            models.Index(fields=["run", "severity", "id"], name="issue_by_run"),
+            models.Index(fields=["code", "-id"], name="issue_by_code"),
+            models.Index(
+                fields=["id"], condition=Q(settled_at__isnull=False), name="issue_settled"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.key}: {self.reason}"

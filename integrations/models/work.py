@@ -87,6 +87,7 @@ class Notification(models.Model):
         EXPIRES = "expires", "Credentials are about to expire"
         RECONNECT = "reconnect", "Credentials have to be connected again"
         OPERATION = "operation", "A call to a vendor asks for a person"
+        WORKFLOW = "workflow", "A workflow sends it, or needs somebody"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Waits to be sent"
@@ -116,7 +117,10 @@ class Notification(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["state", "next_try_at"], name="notification_by_state")]
+        indexes = [
+            models.Index(fields=["state", "next_try_at"], name="notification_by_state"),
+            models.Index(fields=["kind", "-id"], name="notification_by_kind"),
+        ]
 
     def __str__(self) -> str:
         return self.subject
@@ -148,6 +152,11 @@ class Installation(models.Model):
         validators=[MinValueValidator(1)],
         help_text="How long the old and new values of an applied plan are kept. As long, the run "
         "can be undone.",
+    )
+    keep_answers_days = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text="How long requests and answers of workflow runs are kept, masked and trimmed.",
     )
     warn_before_expiry_days = models.PositiveSmallIntegerField(
         default=14, help_text="How long before credentials expire you are told."

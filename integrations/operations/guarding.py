@@ -19,13 +19,13 @@ def room_for_call(vendor: str, tenant: str, *, now: datetime | None = None) -> R
     return tenant_room(vendor, tenant, now or timezone.now())
 
 
-def check_room(vendor: str, tenant: str, *, now: datetime) -> None:
-    """Raise OverLimit where one more is too many. Nobody else counts until the transaction ends.
+def check_room(vendor: str, tenant: str, *, now: datetime, number: int = 1) -> None:
+    """Raise OverLimit where so many more are too many; nobody else counts until the commit.
 
     Five queries; call it in the transaction in which the call is planned.
     """
     Installation.the()
     Installation.objects.select_for_update().get(pk=1)
     room = tenant_room(vendor, tenant, now)
-    if not room.allows(1):
-        raise OverLimit(room.in_words(1))
+    if not room.allows(number):
+        raise OverLimit(room.in_words(number))

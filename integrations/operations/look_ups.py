@@ -11,6 +11,7 @@ from integrations.errors import IntegrationsError, VendorError
 from integrations.mails import link_to, queue_mail
 from integrations.manifest_presets import Change
 from integrations.models import Integration, Notification, Operation
+from integrations.operations.mapped import map_adopted
 from integrations.operations.rows import (
     Claim,
     State,
@@ -65,7 +66,7 @@ def _step(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
         return _look(claim, row, opened, clock)
     if row.code == "exists":
         note = "The vendor says that it is there; our earlier try made it."
-        claim.end(State.DONE, now=now, note=note)
+        claim.end(State.DONE, now=now, **map_adopted(row, {}, note))
         return False
     if again:
         return True
@@ -82,7 +83,8 @@ def _look(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
         return False
     now = clock()
     if found is not None:
-        claim.end(State.DONE, now=now, values=found, code="adopted", note=ADOPTED)
+        facts = map_adopted(row, found, ADOPTED)
+        claim.end(State.DONE, now=now, values=found, code="adopted", **facts)
         return False
     row.looks += 1
     if row.looks < len(LOOK_AFTER):

@@ -13,6 +13,7 @@ from django.db.models import Exists, F, Q, QuerySet
 from integrations.errors import LeaseLost, UnknownPreset
 from integrations.models import Installation, Operation
 from integrations.operations.guarding import check_room
+from integrations.operations.mapped import NO_MAPS, Maps, map_adopted
 from integrations.presets.call import PresetCall
 from integrations.registry import get_preset
 from integrations.sync.lease import now_in_database, process_name
@@ -20,10 +21,10 @@ from integrations.sync.lease import now_in_database, process_name
 State = Operation.State
 # What has not ended after this long takes the failure exit, as long as it was never sent.
 LONGEST_WAIT = timedelta(days=1)
-_HELD = (State.SENDING, State.UNKNOWN)
+HELD = (State.SENDING, State.UNKNOWN)
 # A planned one that waits for nobody any more, or for somebody who is held up for a reason that is
 # not its own.
-_FREE = (
+FREE = (
     Q(waits_for=None)
     | Q(waits_for__state__in=Operation.ENDED_STATES)
     | (Q(waits_for__state=State.ASKS) & ~Q(waits_for__effect=F("effect")))
@@ -44,7 +45,7 @@ class Claim:
     def write(self, **fields: Any) -> None:
         """Write to the operation. One query. Raises LeaseLost."""
         rows = Operation.objects.filter(
-            pk=self.operation_id, fence=self.fence, state__in=_HELD
+            pk=self.operation_id, fence=self.fence, state__in=HELD
         ).update(**fields)
         if rows != 1:
             raise LeaseLost(f"Operation {self.operation_id} is in other hands.")
@@ -84,11 +85,11 @@ def plan_operation(
     several at once each is counted before the next one asks.
     Raises RuntimeError inside a transaction: a row that could be rolled back protects nothing.
     """
-    key = _fitting(key, 200)
+    key = fitting_key(key)
     found = Operation.objects.filter(key=key).first()
     if found is not None:
         return found
-    row = _row_of(call, key=key, started_by=started_by, guarded=guarded, now=now)
+    row = row_of(call, key=key, started_by=started_by, guarded=guarded, now=now)
     try:
         with transaction.atomic(durable=True):
             if limited:
@@ -99,9 +100,21 @@ def plan_operation(
     return row
 
 
-def _row_of(
-    call: PresetCall, *, key: str, started_by: str, guarded: bool, now: datetime
+def fitting_key(key: str) -> str:
+    """The key as rows have it."""
+    return _fitting(key, 200)
+
+
+def row_of(
+    call: PresetCall,
+    *,
+    key: str,
+    started_by: str,
+    guarded: bool,
+    now: datetime,
+    maps: Maps = NO_MAPS,
 ) -> Operation:
+    """The row of a call, not stored yet. Raises UnknownPreset. No query."""
     vendor, preset = get_preset(call.preset_id)
     if preset.change is None:
         raise ValueError(f"{call.preset_id} changes nothing, so it has no place in the journal.")
@@ -121,12 +134,17 @@ def _row_of(
         person_id=call.record.person_id,
         saas_user_id=call.record.saas_user_id,
         record=call.record.label[:320],
-        request={**call.request.as_json(), "needed": dict(call.needed)},
+        request=_kept(call, maps),
         request_hash=call.request.hash,
         started_by=started_by[:200],
         due_at=now,
         created_at=now,
     )
+
+
+def _kept(call: PresetCall, maps: Maps) -> dict[str, Any]:
+    kept = {**call.request.as_json(), "needed": dict(call.needed)}
+    return kept if maps == NO_MAPS else {**kept, "maps": maps.as_json()}
 
 
 def _fitting(text: str, most: int) -> str:
@@ -184,7 +202,7 @@ def _older(row: Operation) -> Operation | None:
     """An older one about the same target that is to be sent first: values keep their order."""
     return (
         _at_the_same_account(row)
-        .filter(_FREE, target=row.target, pk__lt=row.pk, state=State.PLANNED)
+        .filter(FREE, target=row.target, pk__lt=row.pk, state=State.PLANNED)
         .only("pk")
         .order_by("pk")
         .first()
@@ -193,8 +211,8 @@ def _older(row: Operation) -> Operation | None:
 
 def _in_the_way(row: Operation) -> Operation | None:
     """Whom the unique indexes put before this one; None when it has just ended."""
-    same_effect = Q(effect=row.effect, state__in=[*_HELD, State.ASKS])
-    same_target = Q(target=row.target, state__in=_HELD)
+    same_effect = Q(effect=row.effect, state__in=[*HELD, State.ASKS])
+    same_target = Q(target=row.target, state__in=HELD)
     found = _at_the_same_account(row).filter(same_effect | same_target)
     return found.only("pk").order_by("pk").first()
 
@@ -251,8 +269,9 @@ def take_over(row: Operation, other: Operation, *, now: datetime) -> None:
         "code": other.code,
         "answer": other.answer,
         "values": other.values,
-        "note": f"The same request was sent by operation {other.pk}. {other.note}".strip(),
     }
+    note = f"The same request was sent by operation {other.pk}. {other.note}".strip()
+    result |= map_adopted(row, other.values, note) if other.state == State.DONE else {"note": note}
     with transaction.atomic():
         mine = Operation.objects.filter(pk=row.pk, fence=row.fence, state=State.PLANNED)
         if mine.update(fence=F("fence") + 1, due_at=None, finished_at=now, **result):
@@ -268,6 +287,6 @@ def due_operations(now: datetime) -> QuerySet[Operation]:
     While Rolecall is paused only look-ups are left: they change nothing.
     """
     paused = Installation.objects.filter(pk=1, paused_at__isnull=False)
-    planned = Q(state=State.PLANNED) & _FREE & ~Exists(paused)
+    planned = Q(state=State.PLANNED) & FREE & ~Exists(paused)
     is_time = Q(due_at__isnull=True) | Q(due_at__lte=now)
     return Operation.objects.filter((planned & is_time) | Q(state=State.UNKNOWN, due_at__lte=now))

@@ -15,6 +15,7 @@ from integrations.errors import AskPerson, IntegrationsError, LeaseLost, TryLate
 from integrations.filters import as_text
 from integrations.manifest_presets import Change, Preset
 from integrations.models import Operation
+from integrations.operations.mapped import map_end
 from integrations.operations.rows import LONGEST_WAIT, Claim, State
 from integrations.presets.account import Account
 from integrations.presets.call import Rendered
@@ -85,15 +86,16 @@ def send(claim: Claim, row: Operation, clock: Clock) -> None:
         now = clock()
         tries = row.tries + 1
         claim.write(sent_at=now, first_sent_at=row.first_sent_at or now, tries=tries)
-        outcome = _exchange(row, opened)
+        outcome = exchange(row, opened)
         if outcome.gone:
-            outcome = _prove_gone(row, opened, outcome)
+            outcome = prove_gone(row, opened, outcome)
         if outcome.kind == Kind.REFUSED and row.tries:
             outcome = _ask_for_earlier_try(row, opened, outcome)
         record(claim, row, outcome, opened.change, now=clock())
 
 
-def _exchange(row: Operation, opened: Opened) -> Outcome:
+def exchange(row: Operation, opened: Opened) -> Outcome:
+    """Send it once and judge the answer. One call, no query."""
     request = Rendered.from_json(row.request)
     headers = dict(request.headers)
     if opened.change.idempotency:
@@ -112,7 +114,7 @@ def _exchange(row: Operation, opened: Opened) -> Outcome:
     return judge_call(opened.vendor, opened.preset, result)
 
 
-def _prove_gone(row: Operation, opened: Opened, outcome: Outcome) -> Outcome:
+def prove_gone(row: Operation, opened: Opened, outcome: Outcome) -> Outcome:
     """What was to be taken away is not there: done, if the vendor shows others by that call (M-11).
 
     Up to three calls that read.
@@ -147,6 +149,18 @@ def _ask_for_earlier_try(row: Operation, opened: Opened, outcome: Outcome) -> Ou
     return replace(outcome, kind=Kind.DONE, code="adopted", note=ADOPTED, values=found)
 
 
+def meant_by_row(row: Operation) -> Meant:
+    """Whom a row is about, by what its look-up names."""
+    needed = row.request.get("needed", {})
+    named = {name: part for name, part in needed.items() if name not in {"account", "variables"}}
+    return Meant(frozenset({row.target, *_texts_in(named)}), row.person_id, row.saas_user_id)
+
+
+def is_prepared_long_ago(row: Operation, now: datetime) -> bool:
+    """Whether whom it spares has to be asked for once more."""
+    return row.retry > 0 or now - row.created_at >= _PREPARED_LASTS
+
+
 def _is_spared(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bool:
     """Look once more whether access may be taken (M-15); True when the operation is done with.
 
@@ -155,11 +169,8 @@ def _is_spared(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bo
     """
     if not row.takes_access or row.credentials is None:
         return False
-    is_old = row.retry > 0 or clock() - row.created_at >= _PREPARED_LASTS
+    is_old = is_prepared_long_ago(row, clock())
     account = Account(row.credentials, opened.vendor, row.inputs, row.tenant)
-    needed = row.request.get("needed", {})
-    named = {name: part for name, part in needed.items() if name not in {"account", "variables"}}
-    texts = frozenset({row.target, *_texts_in(named)})
     try:
         owner = opened.client.owner_id() if is_old else None
     except TryLater as problem:
@@ -168,8 +179,7 @@ def _is_spared(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bo
     except VendorError as problem:
         _end_refused(claim, row, problem.code, problem.message, now=clock())
         return True
-    meant = Meant(texts, row.person_id, row.saas_user_id)
-    reason = why_spared(account, meant, owner=owner, before=row.pk)
+    reason = why_spared(account, meant_by_row(row), owner=owner, before=row.pk)
     if reason:
         note = f"Nothing was sent for {row.record}. {reason}"
         _end_refused(claim, row, "protected", note, now=clock())
@@ -199,7 +209,8 @@ def _is_there_already(claim: Claim, row: Operation, opened: Opened, clock: Clock
         if found is None:
             return False
         note = "Nothing was sent: the vendor has it already."
-        claim.end(State.REFUSED, now=clock(), code="exists", note=note, values=found)
+        facts = map_end(row, Outcome(Kind.EXISTS, "exists", note), done=False)
+        claim.end(State.REFUSED, now=clock(), code="exists", values=found, **facts)
     return True
 
 
@@ -241,6 +252,7 @@ def record(
     }
     resent = row.tries > 0
     if outcome.kind == Kind.DONE:
+        facts |= map_end(row, outcome, done=True)
         claim.end(State.DONE, now=now, values=dict(outcome.values), **facts)
     elif outcome.kind == Kind.EXISTS and resent:
         # Our earlier try brought it about: it is looked up for what it holds, then adopted.
@@ -252,6 +264,7 @@ def record(
         postpone(claim, row, outcome.code, outcome.note, outcome.retry_after, now=now)
     else:
         facts["code"] = "exists" if outcome.kind == Kind.EXISTS else facts["code"]
+        facts |= map_end(row, outcome, done=False)
         facts["note"] += _EARLIER if resent else ""
         claim.end(State.REFUSED, now=now, **facts)
 
@@ -302,8 +315,9 @@ def postpone(
 
 
 def _end_refused(claim: Claim, row: Operation, code: str, note: str, *, now: datetime) -> None:
-    fields: dict[str, Any] = {"code": code[:50], "note": note + (_EARLIER if row.tries else "")}
-    claim.end(State.REFUSED, now=now, tries=row.tries, **fields)
+    fields = map_end(row, Outcome(Kind.REFUSED, code, note), done=False)
+    fields["note"] += _EARLIER if row.tries else ""
+    claim.end(State.REFUSED, now=now, tries=row.tries, code=code[:50], **fields)
 
 
 def send_guarded(claim: Claim, row: Operation, clock: Clock) -> None:

@@ -45,7 +45,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended, for the row that keeps it; it holds no secret.
+    """How a call ended, for the row that keeps it; nothing that is kept of it holds a secret.
 
     `note` is a sentence for the admin. `values` are what the preset names in the answer, `kept` is
     the answer masked and trimmed, of good answers only. `gone`: refused with a status that means
@@ -60,6 +60,10 @@ class Outcome:
     kept: Any = None
     gone: bool = False
     retry_after: float | None = None
+    # The whole answer and its headers, not masked: for mappings (`operations/mapped.py`), and kept
+    # nowhere.
+    response: Any = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def judge_call(
@@ -74,8 +78,9 @@ def judge_call(
     `items` are those of a batch; without them the one item that was sent.
     """
     if isinstance(result, VendorError):
-        return _of_error(vendor, preset, result)
-    return _of_answer(vendor, preset, result, items)
+        return replace(_of_error(vendor, preset, result), response=result.body)
+    outcome = _of_answer(vendor, preset, result, items)
+    return replace(outcome, response=result.json, headers=result.headers)
 
 
 def judge_batch(
@@ -97,7 +102,9 @@ def _of_error(vendor: Vendor, preset: Preset, error: VendorError) -> Outcome:
         needs = _needs(preset, status)
         told = Outcome(kind, error.code, mask(f"{error.message}{needs}"), status)
     if told.kind == Kind.UNKNOWN:
-        return replace(told, note=f"Nobody knows whether {vendor.label} did it. {told.note}")
+        note = f"Nobody knows whether {vendor.label} did it. {told.note}"
+        told = replace(told, note=note if preset.change else told.note)
+        return replace(told, retry_after=error.retry_after)
     gone = bool(told.kind == Kind.REFUSED and preset.change and status in preset.change.gone)
     if gone and error.code != "html":
         return replace(told, code="gone", gone=True)
@@ -138,6 +145,9 @@ def _of_answer(
     is_blank = answer.json is None and answer.status != _NO_CONTENT
     if is_blank and not preset.answer.may_be_empty:
         why = f"its answer is empty (status {answer.status})"
+        if preset.change is None:
+            note = f"{vendor.label} did not answer it: {why}."
+            return Outcome(Kind.UNKNOWN, "empty", note, answer.status)
         return _nobody_knows(vendor, "empty", why, answer.status)
     meaning = _meaning(preset, answer.status, answer.headers, answer.json, good=True)
     if meaning is not None:

@@ -18,9 +18,11 @@ from integrations.manifest_parts import tree_placeholders
 from integrations.manifest_presets import Preset
 from integrations.models import Credentials
 from integrations.presets.account import Account, account_of, check_may_use
+from integrations.presets.addresses import check_address, named_in, own_words
 from integrations.presets.call import PresetCall, Rendered, Target
 from integrations.presets.inputs import check_inputs, takes_access, warnings_about
 from integrations.presets.look_up import find
+from integrations.presets.own import OWN_REQUEST
 from integrations.presets.records import find_record
 from integrations.presets.render import LOOKED_UP, fill_request, fill_text, placed_values
 from integrations.presets.spare import Meant, why_spared
@@ -69,20 +71,29 @@ def prepare_for(
     Raises PresetRefused, VendorError. Up to six queries; a call per value that is looked up, one
     for whose the credentials are.
     """
-    values: dict[str, Any] = {
-        **target.values,
-        "account": dict(account.inputs),
-        "variables": variables(),
-    }
-    own = {name: value for name, value in given.items() if name not in account.vendor.inputs}
-    values["inputs"] = check_inputs(preset, {**own, **_shared(preset, given)}, values)
-    values["looked_up"] = _look_up(preset, values, client)
-    if preset.batch is not None:
-        values["items"] = [fill_text(preset.batch.item, values, preset=preset)]
-    call = _rendered(preset_id, preset, account, target, values)
+    values = all_values(account, target, variables())
+    values["inputs"] = check_inputs(preset, own_inputs(preset, account, given), values)
+    values["looked_up"] = look_up_values(preset, values, client)
+    call = render_call(preset_id, preset, account, target, values)
     if call.takes_access:
         check_protected(preset, account, call, client=client)
     return call
+
+
+def all_values(
+    account: Account,
+    target: Target,
+    named: Mapping[str, Any],
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What templates of a call may name, without inputs and looked-up values. No query."""
+    return {**target.values, **(more or {}), "account": dict(account.inputs), "variables": named}
+
+
+def own_inputs(preset: Preset, account: Account, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what was given, the inputs of the preset; the others are the vendor's."""
+    own = {name: value for name, value in given.items() if name not in account.vendor.inputs}
+    return {**own, **_shared(preset, given)}
 
 
 def _shared(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +121,7 @@ def _preset_for(
     return account.vendor.preset(preset.key), account
 
 
-def _look_up(
+def look_up_values(
     preset: Preset, values: dict[str, Any], client: VendorClient | None
 ) -> dict[str, dict[str, Any]]:
     """What reads give before the call, from exactly one match each (M-28). Raises VendorError."""
@@ -143,9 +154,12 @@ def _check_filled(preset: Preset, tree: Any, values: Mapping[str, Any]) -> None:
         fill_text(f"{{{{ {placeholder.path} }}}}", values, preset=preset)
 
 
-def _rendered(
+def render_call(
     preset_id: str, preset: Preset, account: Account, target: Target, values: dict[str, Any]
 ) -> PresetCall:
+    """Fill in a call. No query. Raises PresetRefused with every problem that was found."""
+    if preset.batch is not None:
+        values["items"] = [fill_text(preset.batch.item, values, preset=preset)]
     problems: list[Problem] = []
     request, words = _NOTHING, ["", ""]
     try:
@@ -162,6 +176,10 @@ def _rendered(
             problems.extend(one for one in problem.problems if one not in problems)
     if problems:
         raise PresetRefused(problems)
+    if preset.key == OWN_REQUEST:
+        preset_id = f"{account.vendor.key}.{OWN_REQUEST}"
+        words = own_words(request) if preset.change else words
+        check_address(account, request)
     return PresetCall(
         preset_id=preset_id,
         credentials_id=account.credentials.pk,
@@ -209,14 +227,24 @@ def check_protected(
     One call to a vendor that says whose the credentials are, none without a client. Six queries.
     """
     owner = client.owner_id() if client is not None else None
+    reason = why_spared(account, meant_by(preset, call), owner=owner)
+    if reason:
+        raise spared(preset, call, reason)
+
+
+def meant_by(preset: Preset, call: PresetCall) -> Meant:
+    """Whom a call is about: every value that it names counts. No query."""
     placed = {as_text(value).strip() for value in placed_values(preset, call.values)}
     looked_up = call.values.get("looked_up", {})
     named = placed | {as_text(value) for found in looked_up.values() for value in found.values()}
-    meant = Meant(
+    if preset.key == OWN_REQUEST:
+        named |= named_in(call.request)
+    return Meant(
         frozenset(named - {"", LOOKED_UP}), call.record.person_id, call.record.saas_user_id
     )
-    reason = why_spared(account, meant, owner=owner)
-    if reason:
-        raise PresetRefused(
-            [Problem("record", f"{preset.label} was not sent for {call.record.label}. {reason}")]
-        )
+
+
+def spared(preset: Preset, call: PresetCall, reason: str) -> PresetRefused:
+    """The refusal to take access from somebody, with the reason."""
+    problem = f"{preset.label} was not sent for {call.record.label}. {reason}"
+    return PresetRefused([Problem("record", problem)])

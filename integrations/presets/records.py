@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -15,7 +16,8 @@ from people.identity import email_key, username_key
 from people.listing import plain
 from people.models import Person
 from people.queries import PERSON_FIELDS
-from saas.models import Application, SaaSUser, SaaSUserRole
+from saas.models import Application, SaaSUser
+from saas.queries import roles_held
 
 _NAMED = 5  # of several records that could be meant
 _LONGEST_ID = 18  # digits of a number that is an id of ours
@@ -55,40 +57,89 @@ def person_target(vendor: Vendor, person: Person, *, application: Application | 
 
     The id at the vendor is what a load put into the custom field of that name, nothing else.
     """
-    own = [one.pk for one in person.saas_users.filter(application=application)[:2]]
-    values = _person_values(person) | {"application": _application_values(application)}
-    return Target(
-        kind="person",
-        id=person.pk,
-        label=str(person.email or person),
-        values={**dict.fromkeys(_record_keys(vendor)), **values, "person": _person_values(person)},
-        person_id=person.pk,
-        saas_user_id=own[0] if application is not None and len(own) == 1 else None,
-    )
+    return at_application(vendor, person_targets([person]), application=application)[0]
+
+
+def person_targets(people: Iterable[Person]) -> list[Target]:
+    """People as records that no vendor is known for yet. No query for whole people."""
+    targets = []
+    for person in people:
+        values = _person_values(person)
+        targets.append(
+            Target(
+                kind="person",
+                id=person.pk,
+                label=str(person.email or person),
+                values={**values, "person": values, "application": {}},
+                person_id=person.pk,
+            )
+        )
+    return targets
+
+
+def at_application(
+    vendor: Vendor, targets: Sequence[Target], *, application: Application | None
+) -> list[Target]:
+    """People as the records of calls to this vendor; SaaS users stay as they are. At most a query.
+
+    Who has exactly one account in the application is known by it.
+    """
+    people = [target.person_id for target in targets if target.kind == "person"]
+    own: dict[int | None, list[int]] = {}
+    if people and application is not None:
+        accounts = SaaSUser.objects.filter(application=application, person__among=people)
+        for person, pk in accounts.values_list("person", "pk"):
+            own.setdefault(person, []).append(pk)
+    keys = dict.fromkeys(_record_keys(vendor))
+    about = _application_values(application)
+    return [
+        replace(
+            target,
+            values={**keys, **target.values, "application": about},
+            saas_user_id=ids[0] if len(ids := own.get(target.person_id, [])) == 1 else None,
+        )
+        if target.kind == "person"
+        else target
+        for target in targets
+    ]
 
 
 def saas_user_target(vendor: Vendor, user: SaaSUser) -> Target:
     """A SaaS user as the record of a call: its fields before those of its person. Three queries."""
-    person = user.person
-    about_person = _person_values(person) if person is not None else {}
-    own = {name: plain(getattr(user, name)) for name in _SAAS_FIELDS}
-    roles = SaaSUserRole.objects.filter(saas_user=user, valid_to=None)
-    own["roles"] = list(roles.values("role", "scope_id", "scope"))
-    return Target(
-        kind="saas_user",
-        id=user.pk,
-        label=user.email or user.external_id,
-        values={
-            **about_person,
-            **user.custom,
-            **own,
-            **dict.fromkeys(_record_keys(vendor), user.external_id),
-            "person": about_person,
-            "application": _application_values(user.application),
-        },
-        person_id=user.person_id,
-        saas_user_id=user.pk,
-    )
+    return saas_user_targets(vendor, [user])[0]
+
+
+def saas_user_targets(vendor: Vendor | None, users: Sequence[SaaSUser]) -> list[Target]:
+    """SaaS users as records, with their roles of now. One query for whole accounts."""
+    held = roles_held([user.pk for user in users])
+    keys = _record_keys(vendor) if vendor is not None else []
+    targets = []
+    for user in users:
+        about_person = _person_values(user.person) if user.person is not None else {}
+        own = {name: plain(getattr(user, name)) for name in _SAAS_FIELDS}
+        roles = [
+            {name: row[name] for name in ("role", "scope_id", "scope")}
+            for row in held.get(user.pk, [])
+        ]
+        targets.append(
+            Target(
+                kind="saas_user",
+                id=user.pk,
+                label=user.email or user.external_id,
+                values={
+                    **about_person,
+                    **user.custom,
+                    **own,
+                    "roles": roles,
+                    **dict.fromkeys(keys, user.external_id),
+                    "person": about_person,
+                    "application": _application_values(user.application),
+                },
+                person_id=user.person_id,
+                saas_user_id=user.pk,
+            )
+        )
+    return targets
 
 
 def _record_keys(vendor: Vendor) -> list[str]:

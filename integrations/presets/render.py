@@ -80,10 +80,11 @@ def placed_values(preset: Preset, values: Mapping[str, Any]) -> Iterator[Any]:
 def shown(rendered: Rendered, *, base_url: str) -> dict[str, Any]:
     """A request for people to read: unsigned, and masked should a secret have come into it."""
     path = rendered.path.replace(quote(LOOKED_UP, safe=""), LOOKED_UP)
+    is_whole = path.startswith(("https://", "http://"))
     view: dict[str, Any] = masked(
         {
             "method": rendered.method,
-            "url": f"{base_url.rstrip('/')}/{path.removeprefix('/')}",
+            "url": path if is_whole else f"{base_url.rstrip('/')}/{path.removeprefix('/')}",
             "params": dict(rendered.params),
             "headers": dict(rendered.headers),
             "body": rendered.body,

@@ -99,9 +99,17 @@ def last_administrators(
     roles: RoleRule | None, application_id: int | None, going: Collection[int]
 ) -> set[int]:
     """The administrators among those that go, if they are all that there are. One query."""
-    if roles is None or not roles.administrators or application_id is None:
+    if roles is None or application_id is None:
         return set()
-    administrators = set(
+    found = administrators(roles, application_id)
+    return found if found <= set(going) else set()
+
+
+def administrators(roles: RoleRule, application_id: int) -> set[int]:
+    """The active accounts with a role that administrates. Up to one query."""
+    if not roles.administrators:
+        return set()
+    return set(
         SaaSUserRole.objects.filter(
             saas_user__application=application_id,
             saas_user__status=SaaSUser.Status.ACTIVE,
@@ -109,4 +117,3 @@ def last_administrators(
             valid_to=None,
         ).values_list("saas_user", flat=True)
     )
-    return administrators if administrators <= set(going) else set()

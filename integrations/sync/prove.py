@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -13,6 +14,7 @@ from integrations.client import VendorClient
 from integrations.errors import AskPerson, VendorError
 from integrations.manifest_load import Load
 from integrations.paths import MISSING, compile_path, first_of
+from integrations.threads import on_threads
 
 LASTS = timedelta(minutes=15)
 _MARGIN = timedelta(days=1)  # clocks differ, and so may the vendor's idea of "since"
@@ -81,7 +83,7 @@ class Prover:
             return {}
         if not lookup.batch:
             self._check_control()
-            return {key: self._try(key) for key in external_ids}
+            return self._look_up_each(list(dict.fromkeys(external_ids)))
         ids, size = list(dict.fromkeys(external_ids)), lookup.batch - 1
         proofs: dict[str, Proof] = {}
         for start in range(0, len(ids), size):
@@ -90,12 +92,17 @@ class Prover:
 
     def read(self, external_ids: Iterable[str]) -> dict[str, Proof]:
         """As `look_up`, with all that belongs to a record: one call for each `more` of each."""
-        return {
-            key: replace(proof, record=self._with_more(key, proof.record))
-            if proof.verdict == Verdict.THERE
-            else proof
-            for key, proof in self.look_up(external_ids).items()
-        }
+        proofs = self.look_up(external_ids)
+        there = [key for key, proof in proofs.items() if proof.verdict == Verdict.THERE]
+        if there and self._load.lookup is not None and self._load.lookup.more:
+            whole = on_threads(
+                lambda key: self._with_more(key, proofs[key].record),
+                there,
+                most=self._client.useful_threads,
+            )
+            for place, record in whole:
+                proofs[there[place]] = replace(proofs[there[place]], record=record)
+        return proofs
 
     def _check_control(self) -> None:
         """A call that finds nothing at all proves nothing."""
@@ -122,12 +129,21 @@ class Prover:
             "lists. So its look-up proves nothing; check what the key may see.",
         )
 
-    def _try(self, external_id: str) -> Proof:
-        """Look a record up; one that only this record's look-up breaks saves no other (S-25)."""
+    def _look_up_each(self, external_ids: Sequence[str]) -> dict[str, Proof]:
+        """One call each, on threads; one that breaks for its record only saves no other (S-25)."""
+        proofs = dict.fromkeys(external_ids, Proof(Verdict.UNKNOWN))
+        found = on_threads(self._tried, external_ids, most=self._client.useful_threads)
+        with closing(found):  # begins nothing more when too many have failed
+            for place, told in found:
+                proof = told if isinstance(told, Proof) else self._unknown_after(told)
+                proofs[external_ids[place]] = proof
+        return proofs
+
+    def _tried(self, external_id: str) -> Proof | VendorError:
         try:
             return self._look_up(external_id)
         except VendorError as problem:
-            return self._unknown_after(problem)
+            return problem
 
     def _unknown_after(self, problem: VendorError) -> Proof:
         """What a failed call shows while the control record is found. Raises VendorError."""

@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
-from integrations.models import LinkState
+from integrations.models import LinkState, StagedRecord
 from integrations.sync.links import links_by_external_id, own_links
 from integrations.sync.work import Work, batches
 from people.models import Event
+from saas.models import SaaSUser
 
 # Ids are taken in another order than rows are committed, and clocks differ a little.
 _EVENTS_MARGIN = 1_000
@@ -50,8 +52,19 @@ def remember(work: Work) -> None:
         work.show("remember", 0, None)
         with connection.cursor() as cursor:
             cursor.execute(_NOTE_ALL, parameters)
+        _note_found(work)
         _forget(work, work.look_again)
         _forget_written_by_hand(work)
+
+
+def _note_found(work: Work) -> None:
+    """Who is listed is found again, whatever a role look-up said before (GT-36). One query."""
+    application = work.integration.application_id
+    if not work.writes_users or application is None:
+        return
+    listed = StagedRecord.objects.filter(run=work.run.pk, external_id=OuterRef("external_id"))
+    lost = SaaSUser.objects.filter(Exists(listed), application=application)
+    lost.filter(not_found_at__isnull=False).update(not_found_at=None)
 
 
 def _forget(work: Work, external_ids: Collection[str]) -> None:

@@ -28,7 +28,8 @@ def remove_batch(work: Work, rows: Sequence[Row]) -> None:
     rows = _still_to_remove(rows)
     unapproved = [row for row in rows if not is_approved(row)]
     passing = []
-    for kind, some in by_kind(unapproved).items():
+    # People first: whoever needs both counters takes the installation's before an application's.
+    for kind, some in sorted(by_kind(unapproved).items()):
         _lock_counter(work, kind)
         room = room_of(work, kind)
         if room.allows(len(some)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -47,25 +48,34 @@ class Command(BaseCommand):
             ("running", pending.running),
             ("queued", pending.queued),
             ("parked", pending.parked),
+            ("waiting", pending.waiting),
         ):
             for run in runs:
                 self.stdout.write(f"{words:<8} {_in_words(run)}")
         for held in pending.held:
+            what = "removals" if held.plan.isdecimal() else "records"
             self.stdout.write(
-                f"held     {held.removals} removals of {held.name}, run {held.run}: somebody "
-                "approves or rejects them"
+                f"held     {held.removals} {what} of {held.name}, run {held.run}: somebody "
+                f"approves or rejects them (plans show {held.plan})"
             )
-        if pending.mails["queued"]:
-            self.stdout.write(f"mails    {pending.mails['queued']} wait to be sent")
-        if pending.mails["unknown"]:
-            self.stdout.write(
-                f"mails    {pending.mails['unknown']} were perhaps sent; look at them"
-            )
-        for state, number in pending.operations.items():
-            if number:
-                self.stdout.write(f"calls    {number} {_CALLS[state]}")
-        if not (pending.is_under_way or pending.held or pending.operations["asks"]):
+        for line in _numbers(pending):
+            self.stdout.write(line)
+        calm = not (pending.waiting or pending.held or pending.operations["asks"])
+        if calm and not pending.is_under_way:
             self.stdout.write("Nothing waits.")
+
+
+def _numbers(pending: Pending) -> Iterator[str]:
+    """What is only counted."""
+    if pending.events:
+        yield f"events   {pending.events} wait to be looked at by workflows"
+    if pending.mails["queued"]:
+        yield f"mails    {pending.mails['queued']} wait to be sent"
+    if pending.mails["unknown"]:
+        yield f"mails    {pending.mails['unknown']} were perhaps sent; look at them"
+    for state, number in pending.operations.items():
+        if number:
+            yield f"calls    {number} {_CALLS[state]}"
 
 
 def _in_words(run: WaitingRun) -> str:

@@ -16,7 +16,8 @@ from integrations.commands import Command as BaseCommand
 from integrations.commands import Exit, acting, add_as, exit_of, worst
 from integrations.installation import check_may_begin
 from integrations.models import Integration, PlannedChange, SyncRun
-from integrations.plans import unapplied_previews, waiting_plans
+from integrations.other_plans import decide_other
+from integrations.plans import OTHERS, unapplied_previews, waiting_plans
 from integrations.printing import do_here, finish_lost_run, in_words, plan_lines, printable
 from integrations.reports import run_as_json, write_runs
 from integrations.show import moment
@@ -24,6 +25,7 @@ from integrations.show import moment
 _DECIDE = "integrations.approve_plannedchange"
 _READ = "integrations.view_plannedchange"
 _RUN = "integrations.run_integration"
+_WHAT = {"held": "removals held", "preview": "rows previewed", "workflow": "records held"}
 
 
 class Command(BaseCommand):
@@ -37,7 +39,7 @@ class Command(BaseCommand):
             "verb", nargs="?", default="list", choices=["list", "show", "approve", "reject"]
         )
         parser.add_argument(
-            "number", metavar="ID", nargs="?", type=int, help="the run whose plan it is"
+            "number", metavar="ID", nargs="?", help="the run whose plan it is, as `list` names it"
         )
         parser.add_argument(
             "--row",
@@ -55,6 +57,9 @@ class Command(BaseCommand):
         if verb == "list":
             acting(options["user"], [_READ])
             return self._list(as_json=as_json)
+        letter = (options["number"] or "")[:1]
+        if letter in OTHERS:
+            return decide_other(self, OTHERS[letter], options)
         run = self._find(options["number"])
         if verb == "show":
             acting(options["user"], [_READ])
@@ -67,10 +72,10 @@ class Command(BaseCommand):
             return self._tell(run, reject(shown, by=by), [], as_json=as_json)
         return self._approve(run, shown, by, as_json=as_json)
 
-    def _find(self, number: int | None) -> SyncRun:
-        if number is None:
+    def _find(self, number: str | None) -> SyncRun:
+        if number is None or not (number.isascii() and number.isdecimal()):
             raise self.wrong("Name the plan by the id that `plans list` prints.")
-        runs = SyncRun.objects.select_related("integration").filter(pk=number)
+        runs = SyncRun.objects.select_related("integration").filter(pk=int(number[:18]))
         run = runs.defer("warnings").first()
         if run is None:
             raise self.wrong(f"There is no run {number}. `plans list` prints what waits.")
@@ -97,7 +102,7 @@ class Command(BaseCommand):
             self.stdout.write(orjson.dumps({"plans": [asdict(plan) for plan in found]}).decode())
             return Exit.DONE
         for plan in found:
-            what = "removals held" if plan.kind == "held" else "rows previewed"
+            what = _WHAT[plan.kind]
             line = f"{plan.id:>6}  {plan.name}: {plan.rows} {what}, {moment(plan.at)}. {plan.why}"
             self.stdout.write(printable(line.rstrip()))
         if not found:

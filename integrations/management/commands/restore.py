@@ -47,7 +47,8 @@ class Command(BaseCommand):
             f"restored. {settled.cancelled_runs} runs that were under way are cancelled, "
             f"{settled.void_approvals} approvals are void, {settled.mails_kept_back} mails are "
             f"kept back. {settled.calls_to_look_up} calls to vendors are looked up, "
-            f"{settled.calls_that_ask} ask for a person."
+            f"{settled.calls_that_ask} ask for a person; {settled.cancelled_records} records that "
+            "were under way in workflows are stopped, to be retried by name."
         )
         self.say(
             "Rolecall is paused. Start it, preview the "
