@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_STAMP = $(VENV)/.installed
 DEV_STAMP = $(VENV)/.installed-dev
-CODE = config people saas integrations trials tests
+CODE = config people saas integrations workflows trials tests
 
 .PHONY: help install run test check bench trials hostile screenshots lock clean
 
@@ -14,7 +14,7 @@ help:
 	@echo "make run          start the demo: a company of 500 people, on this machine only"
 	@echo "make test         run every test that this machine can run; the last lines say which"
 	@echo "make check        format, lint, types, layers, migrations, deployment, vendors, lock, audit"
-	@echo "make bench        measure syncs against the reference programs (see benchmarks/)"
+	@echo "make bench        measure syncs and workflows against the reference programs (see benchmarks/)"
 	@echo "make trials       kill, flush, restore and mislead it on purpose; prints what was lost (30 minutes)"
 	@echo "make hostile      send 500 hostile answers per vendor through whole syncs (3 minutes)"
 	@echo "make screenshots  take the pictures of docs/pictures from the running product"

@@ -19,7 +19,7 @@ class RolecallConfig(AppConfig):
         _register_own_secrets()
         # Django tells only apps that have models, in their order: after the last of them every
         # permission exists.
-        post_migrate.connect(make_groups, sender=apps.get_app_config("integrations"))
+        post_migrate.connect(make_groups, sender=apps.get_app_config("workflows"))
 
 
 def _register_own_secrets() -> None:

@@ -18,15 +18,19 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import CommandError
 from django.db import connections
 
+from config.demo_workflows import APPLICATIONS, role_workflow
 from config.groups import HR_VIEWER, IT_ADMIN
 from config.supervisor import Program, Supervisor
 from integrations import configuration, services
 from integrations.errors import AlreadyRunning, NotReady
 from integrations.models import Credentials, Integration, SyncRun
+from workflows.errors import CannotStart
+from workflows.models import Workflow, WorkflowRun
+from workflows.starts import start_run
 
 PEOPLE = 500
 _PORTS = range(8100, 8200)
-_SANDBOX_WITHIN, _SYNC_WITHIN = 30, 120  # seconds
+_SANDBOX_WITHIN, _SYNC_WITHIN, _ROLES_WITHIN = 30, 120, 60  # seconds
 _GROUP_OF = {"admin": IT_ADMIN, "hr": HR_VIEWER}
 
 
@@ -95,6 +99,31 @@ def load(company: Company, supervisor: Supervisor, *, report: Callable[[str], No
     never_ran = Integration.objects.filter(state=Integration.State.ACTIVE, runs=None)
     for integration in never_ran.order_by("priority", "pk"):
         _run(integration, supervisor, report=report)
+    if company.is_new:
+        _read_roles(company, supervisor, report=report)
+
+
+def _read_roles(company: Company, supervisor: Supervisor, *, report: Callable[[str], None]) -> None:
+    """Run the workflows that read roles once, so that the first look finds runs with results."""
+    names = [role_workflow(vendor) for vendor in APPLICATIONS if vendor in company.vendors]
+    runs: list[WorkflowRun] = []
+    for workflow in Workflow.objects.filter(name__in=names, state=Workflow.State.ACTIVE):
+        try:
+            manual = WorkflowRun.Trigger.MANUAL
+            runs.append(start_run(workflow, trigger=manual, started_by="admin", ids=None))
+        except CannotStart as error:
+            report(f"  {workflow}: {error.message}")
+
+    def are_over() -> bool:
+        connections["default"].close()
+        for run in runs:
+            run.refresh_from_db(fields=["state"])
+        return all(run.state not in WorkflowRun.ACTIVE_STATES for run in runs)
+
+    supervisor.wait(are_over, seconds=_ROLES_WITHIN)
+    for run in runs:
+        run.refresh_from_db()
+        report(f"  {run.name}: {run.get_state_display().lower()}, {run.matched} records")
 
 
 def _run(
@@ -155,6 +184,7 @@ def welcome(address: str, company: Company) -> str:
             "    People                     who works here; each page ends with its history",
             "    Applications               who has which role in which of the four",
             "    Integrations, Preview      what the next sync would do to whom, and why",
+            "    Workflows, Runs            what was done for whom; drafts that wait for Activate",
             "",
             f"  The vendors are a sandbox on this machine: {company.origin}/__state",
             "  Ctrl-C stops everything; the next start finds the same data.",

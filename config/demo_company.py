@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from config import demo_workflows
+from config.demo_workflows import credentials_name as _credentials_name
 from integrations.registry import get_vendor
 
 _BAMBOOHR: dict[str, Any] = {
@@ -114,7 +116,11 @@ def configuration_of(vendors: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]
             for part in ours
             for _name, variable, value in _inputs(part["vendor"], vendors[part["vendor"]])
         },
-        "people_fields": [{"label": label, "type": "text"} for label in _PEOPLE_FIELDS],
+        "people_fields": [
+            *({"label": label, "type": "text"} for label in _PEOPLE_FIELDS),
+            *demo_workflows.PEOPLE_FIELDS,
+        ],
+        "saas_user_fields": list(demo_workflows.SAAS_USER_FIELDS),
         "credentials": [_credentials(part["vendor"], vendors[part["vendor"]]) for part in ours],
         "integrations": [
             {
@@ -129,6 +135,7 @@ def configuration_of(vendors: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]
             }
             for part in ours
         ],
+        "workflows": demo_workflows.workflows_of([part["vendor"] for part in ours]),
     }
 
 
@@ -154,7 +161,3 @@ def _credentials(vendor: str, side: Mapping[str, Any]) -> dict[str, Any]:
         "base_url": side["base_url"],
         "groups": ["IT admin"],
     }
-
-
-def _credentials_name(vendor: str) -> str:
-    return f"{get_vendor(vendor).label} sandbox"

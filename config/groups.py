@@ -32,8 +32,24 @@ _AUDIT = [
     "integrations.view_installation",
     "integrations.view_operation",
 ]
+# Auditors see runs, but no request and no answer of them: `view_payload` is the IT admin's.
+_AUDIT_WORKFLOWS = [
+    "workflows.view_workflow",
+    "workflows.view_workflowversion",
+    "workflows.view_block",
+    "workflows.view_workflowrun",
+    "workflows.view_runitem",
+    "workflows.view_blockrun",
+]
+_EDIT_WORKFLOWS = [
+    "workflows.view_workflow",
+    "workflows.view_workflowversion",
+    "workflows.view_block",
+    "workflows.add_workflow",
+    "workflows.change_workflow",
+]
 # IT admins hold every permission of the apps below, but for rows that nobody may change by hand.
-_ADMIN_APPS = ["people", "saas", "integrations", "auth"]
+_ADMIN_APPS = ["people", "saas", "integrations", "workflows", "auth"]
 _NOBODY_CHANGES = {
     "event",
     "syncrun",
@@ -48,6 +64,11 @@ _NOBODY_CHANGES = {
     "linkstate",
     "saasuserrole",
     "uniquevalue",
+    "workflowversion",
+    "block",
+    "workflowrun",
+    "runitem",
+    "blockrun",
     "historicalcredentials",
     "historicalintegration",
     "historicalfieldmapping",
@@ -59,8 +80,8 @@ def permissions_by_group() -> dict[str, list[str] | None]:
     """`app.codename` per group; None stands for the IT admin's computed set."""
     return {
         HR_VIEWER: _READ_AND_EXPORT,
-        AUDITOR: _READ_AND_EXPORT + _AUDIT,
-        WORKFLOW_EDITOR: list(_READ_AND_EXPORT),
+        AUDITOR: _READ_AND_EXPORT + _AUDIT + _AUDIT_WORKFLOWS,
+        WORKFLOW_EDITOR: _READ_AND_EXPORT + _EDIT_WORKFLOWS,
         IT_ADMIN: None,
     }
 

@@ -19,6 +19,8 @@ from unfold.dataclasses import SearchResult
 from integrations.models import Credentials, Integration
 from integrations.overview import count_held_removals, count_open_issues, count_open_operations
 from people.models import Person
+from workflows.admin.shown import shown_under
+from workflows.models import Workflow
 
 _MOST_ON_BADGE = 99
 # What waits for a person, by the list that shows it.
@@ -56,6 +58,9 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("Global Settings", "tune", "integrations.GlobalVariable", within="General"),
         Entry("Limits and notices", "rule", "integrations.Installation", within="Global Settings"),
         Entry("Integrations", "sync_alt", "integrations.Integration"),
+        Entry("Workflows", "conversion_path", "workflows.Workflow"),
+        Entry("Workflow runs", "route", "workflows.WorkflowRun"),
+        Entry("Approvals", "approval", "workflows.RunItem"),
         Entry("Runs", "play_circle", "integrations.SyncRun"),
         Entry("Issues", "report", "integrations.RecordIssue"),
         Entry("Operations", "swap_horiz", "integrations.Operation"),
@@ -110,11 +115,12 @@ def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
     title = entry.title
     if entry.within:
         title = format_html('<span class="rc-nav-path">{} ›</span> {}', entry.within, entry.title)
+    under = shown_under(request)
     item: dict[str, Any] = {
         "title": title,
         "icon": entry.icon,
         "link": link,
-        "active": request.path.startswith(link),
+        "active": entry.model == under if under else request.path.startswith(link),
     }
     if count := _BADGES.get(entry.model, _none_waits)(most=_MOST_ON_BADGE + 1):
         item["badge"] = str(count) if count <= _MOST_ON_BADGE else f"{_MOST_ON_BADGE}+"
@@ -123,7 +129,7 @@ def _item(request: HttpRequest, entry: Entry) -> dict[str, Any] | None:
 
 
 def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Answer the palette: pages, integrations, credentials, people. At most three queries.
+    """Answer the palette: pages, then records by the beginning of their name. At most four queries.
 
     One page of at most 100 results; nothing is kept of what was typed or found.
     """
@@ -167,6 +173,7 @@ def _records(request: HttpRequest, term: str) -> Iterator[SearchResult]:
     """Records whose name begins with the term. One query per kind that the user may see."""
     wanted: tuple[tuple[Any, str, str, str], ...] = (
         (Integration, "integrations.view_integration", "name__istartswith", "Integration"),
+        (Workflow, "workflows.view_workflow", "name__istartswith", "Workflow"),
         (Credentials, "integrations.view_credentials", "name__istartswith", "Credentials"),
         (Person, "people.view_person", "email_key__startswith", "Person"),
     )

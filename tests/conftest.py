@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.test import Client
 from hypothesis import HealthCheck, settings
 
 from config import groups
+from tests.emptying import empty_after_tests_that_commit
 
 # A shared machine is slow now and then: no deadline. Failures print what repeats them.
 settings.register_profile(
@@ -20,6 +24,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The test database, which tests that commit leave as they found it."""
+    with django_db_blocker.unblock():
+        empty_after_tests_that_commit()
+
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -76,3 +88,21 @@ def auditor(db: None) -> User:
 @pytest.fixture
 def workflow_editor(db: None) -> User:
     return make_user("workflow-editor", groups.WORKFLOW_EDITOR)
+
+
+@pytest.fixture
+def open_as() -> Callable[[User], Client]:
+    """What signs a user in, just now."""
+
+    def opened(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return opened
+
+
+@pytest.fixture
+def admin_page(it_admin: User, open_as: Callable[[User], Client]) -> Client:
+    """An IT admin, in the group only; signed in just now."""
+    return open_as(it_admin)

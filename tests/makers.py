@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -21,6 +22,7 @@ from integrations.models import (
     RecordIssue,
     SyncRun,
 )
+from integrations.sandbox.server import Sandbox
 from people.identity import email_key, look_alike, username_key
 from people.models import CustomField, Person
 from saas.models import Application, SaaSUser, SaaSUserRole
@@ -101,6 +103,24 @@ def make_credentials(
     credentials = Credentials(name=name, **values)
     if secret:
         secrets.seal(credentials, {"value": secret}, by="maker")
+    credentials.save()
+    return credentials
+
+
+def make_sandbox_credentials(
+    sandbox: Sandbox, vendor: str, name: str, *, overrides: Mapping[str, Any]
+) -> Credentials:
+    """The admin credentials of a sandbox's vendor; the overrides are copied."""
+    given = sandbox.credentials(vendor)
+    credentials = Credentials(
+        name=name,
+        vendor=vendor,
+        type=given["type"],
+        settings=given["settings"],
+        base_url=sandbox.base_url(vendor),
+        overrides=dict(overrides),
+    )
+    secrets.seal(credentials, given["secrets"], by="maker")
     credentials.save()
     return credentials
 

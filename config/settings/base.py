@@ -35,6 +35,8 @@ EGRESS_EXTRA_HOSTS: list[str] = env.list("EGRESS_EXTRA_HOSTS", default=[])
 # Whether held removals need the approval of two people (model.md M-17).
 SECOND_PERSON: bool = env.bool("SECOND_PERSON", default=False)
 EGRESS_ALLOW_HTTP = True
+# How many calls to vendors one process has under way at most.
+SENDING_THREADS: int = env.int("SENDING_THREADS", default=32)
 
 # https://docs.djangoproject.com/en/5.2/ref/settings/#core-settings
 DEBUG = False
@@ -55,10 +57,12 @@ INSTALLED_APPS = [
     "simple_history",
     "axes",
     "csp",
+    "crispy_forms",
     "config.apps.RolecallConfig",
     "people",
     "saas",
     "integrations",
+    "workflows",
 ]
 MIDDLEWARE = [
     "config.health.Health",
@@ -216,6 +220,11 @@ USE_TZ = True
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Rolecall <rolecall@localhost>")
+
+# https://django-crispy-forms.readthedocs.io/en/latest/ (the pack ships inside the admin theme)
+CRISPY_TEMPLATE_PACK = "unfold_crispy"
+CRISPY_ALLOWED_TEMPLATE_PACKS = ("unfold_crispy",)
+CRISPY_FAIL_SILENTLY = False
 
 # https://docs.djangoproject.com/en/5.2/ref/contrib/staticfiles/
 STATIC_URL = "/static/"

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.test import Client
 from playwright.sync_api import Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from config import groups
 from tests.makers import make_operation
 
 pytestmark = [
@@ -20,18 +17,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
 WIDE, NARROW = (1280, 900), (390, 844)
-
-
-@pytest.fixture
-def admin_cookies(live_server: LiveServer) -> list[Any]:
-    user = User.objects.create_user("it", is_staff=True)
-    user.groups.add(Group.objects.get(name=groups.IT_ADMIN))
-    client = Client()
-    client.force_login(user)
-    return [
-        {"name": name, "value": cookie.value, "url": live_server.url}
-        for name, cookie in client.cookies.items()
-    ]
 
 
 @pytest.fixture(params=[(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])

@@ -22,9 +22,18 @@ from django.utils import timezone
 from integrations.models import Installation
 from people.models import CustomField, Department, Event, PersonRole
 from tests import makers
+from tests.workflows.makers import make_item, make_workflow
+from tests.workflows.makers import make_run as make_workflow_run
 
 # Rows that a visit alone may write: they are no effect of the page.
 _NOT_COUNTED = {"sessions", "axes", "contenttypes", "migrations"}
+
+TELL = {
+    "key": "tell",
+    "kind": "notification",
+    "settings": {"recipients": ["it@example.com"], "subject": "Hi", "message": "Hello"},
+    "exits": {"success": "end", "failure": "end"},
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Address:
         text = self.route.replace("^(?P<app_label>auth|people|saas|integrations)/$", "people/")
         text = re.sub(r"\^?\(\?P<app_label>[^)]*\)/?\$?", "people/", text)
         text = text.replace("(?P<url>.*)$", "no-such-page/")
+        # The pages of one block of a workflow, and of a new one.
+        text = text.replace("<path:key>", "tell").replace("<str:kind>", "notification")
         row = world.row_of(self)
         return "/" + re.sub(r"<(?:\w+:)?(?:object_id|id|pk)>", str(row), text).replace(
             "<path:content_type_id>", "1"
@@ -110,6 +121,8 @@ def make_world() -> World:
         note="note with 98765.43",
     )
     mail = makers.make_notification(integration=integration, run=run)
+    workflow = make_workflow([TELL], name="Greetings")
+    workflow_run = make_workflow_run(workflow)
     rows: dict[str, Any] = {
         "people_person": person.pk,
         "people_department": Department.objects.create(name="Nobody's", name_key="nobody's").pk,
@@ -128,6 +141,9 @@ def make_world() -> World:
             state="asks", person_id=person.pk, saas_user_id=account.pk
         ).pk,
         "integrations_installation": Installation.the().pk,
+        "workflows_workflow": workflow.pk,
+        "workflows_workflowrun": workflow_run.pk,
+        "workflows_runitem": make_item(workflow_run, person).pk,
         "auth_user": User.objects.order_by("pk").values_list("pk", flat=True)[0],
         "auth_group": Group.objects.create(name="Guests").pk,
     }

@@ -59,6 +59,9 @@ NAMES = [
     *["type__exact", "unique__exact", "visible_to_hr__exact", "state__exact", "vendor"],
     *["groups__id__exact", "is_active__exact", "is_superuser__exact", "integration", "severity"],
     *["app_label", "model_name", "field_name", "term", "page", "next", "s", "format", "tab"],
+    *["of", "record", "run", "version", "old", "new", "preset", "choose", "object", "key", "do"],
+    *["base", "typed", "row", "item", "every", "verdict", "confirmed", "some", "after", "block"],
+    *["workflow", "account", "reset", "number", "cancel", "id__lt", "q"],
     *["custom", "custom__x", "nothing", "manager__manager__manager", "__", "__in", "a__b__c"],
     *[
         "action",

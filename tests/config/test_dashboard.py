@@ -11,6 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from integrations.models import Credentials
+from people.bulk import insert_rows
+from saas.models import SaaSUser
 from tests.integrations.admin.pages import text_of
 from tests.makers import (
     make_application,
@@ -54,6 +56,9 @@ def test_the_side_bar_of_an_it_admin_has_every_section(it_admin: User) -> None:
         "General › Global Settings",
         "Global Settings › Limits and notices",
         "Integrations",
+        "Workflows",
+        "Workflow runs",
+        "Approvals",
         "Runs",
         "Issues",
         "Operations",
@@ -72,6 +77,8 @@ def test_the_side_bar_hides_what_a_user_may_not_open(hr_viewer: User, auditor: U
     assert audits["Configuration"] == [
         "Global Settings › Limits and notices",
         "Integrations",
+        "Workflows",
+        "Workflow runs",
         "Runs",
         "Issues",
         "Operations",
@@ -107,6 +114,22 @@ def test_the_first_page_counts_people_and_accounts(hr_viewer: User) -> None:
 
     assert "Active people 1 1 deactivated" in page
     assert "Aha! 1 active SaaS users" in page
+
+
+def test_the_first_page_says_more_than_where_it_stops_counting(hr_viewer: User) -> None:
+    application = make_application()
+    make_application("Nobody uses it", tenant="empty")
+    columns = ("application_id", "external_id", "email", "name", "status", "custom", "created_at")
+    of = ("", "", "active", "{}", timezone.now(), timezone.now())
+    accounts = ((application.pk, str(number), *of) for number in range(10_001))
+    insert_rows(SaaSUser, (*columns, "updated_at"), accounts)
+    make_saas_user(application, status="suspended")
+    make_saas_user(application, status="deactivated")
+
+    page = text_of(signed_in(hr_viewer).get("/admin/"))
+
+    assert "Aha! more than 10,000 active SaaS users; 2 others" in page
+    assert "Nobody uses it" not in page
 
 
 def test_an_hr_viewer_sees_nothing_of_configuration(hr_viewer: User) -> None:
@@ -160,6 +183,19 @@ def test_an_auditor_sees_runs_but_no_credentials(auditor: User) -> None:
     assert "Bad key" not in page
 
 
+def test_a_run_that_failed_is_told_while_the_next_one_is_under_way(it_admin: User) -> None:
+    integration = make_integration("Aha! User Load")
+    make_run(integration)
+    make_run(integration, state="failed", error_message="Broken")
+    make_run(integration, state="running")
+    make_run(make_integration("Never ended"), state="queued")
+
+    page = text_of(signed_in(it_admin).get("/admin/"))
+
+    assert 'The last run of "Aha! User Load" failed' in page
+    assert 'The last run of "Never ended"' not in page
+
+
 def test_an_empty_installation_shows_the_first_steps(it_admin: User) -> None:
     page = text_of(signed_in(it_admin).get("/admin/"))
 
@@ -187,7 +223,7 @@ def test_the_first_page_asks_as_much_for_a_large_company_as_for_a_small_one(
         make_person()
     client.get("/admin/")
 
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(21):
         client.get("/admin/")
 
 

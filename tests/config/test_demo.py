@@ -17,6 +17,10 @@ from config.demo_company import configuration_of
 from integrations.configuration import apply_text
 from integrations.models import Credentials, Integration
 from integrations.sandbox.server import Sandbox
+from workflows.editing import latest_version
+from workflows.kinds import find_kind
+from workflows.models import Workflow
+from workflows.versions import read_definition
 
 
 @pytest.fixture
@@ -91,10 +95,10 @@ def test_a_port_that_is_taken_gives_the_next_one():
 
 @pytest.mark.django_db
 def test_the_configuration_is_one_that_an_operator_could_apply(
-    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """It is valid, holds no secret, launches all integrations, and is idempotent."""
-    User.objects.create_superuser("admin")
+    demo.make_users(tmp_path / "sign-ins.txt")
     with Sandbox(people=5) as sandbox:
         vendors = sandbox.describe()["vendors"]
         settings.EGRESS_EXTRA_HOSTS = [sandbox.url.removeprefix("http://")]
@@ -103,7 +107,7 @@ def test_the_configuration_is_one_that_an_operator_could_apply(
         for name, value in secrets.items():
             monkeypatch.setenv(name, value)
 
-        apply_text(text, by="admin")
+        first = apply_text(text, by="admin")
         again = apply_text(text, by="admin")
 
     assert not any(value in text for value in secrets.values())
@@ -116,7 +120,39 @@ def test_the_configuration_is_one_that_an_operator_could_apply(
         "Aha! users": "active",
     }
     assert set(Integration.objects.values_list("vendor", flat=True)) == set(vendors)
+    assert [note for note in first.notes if "workflow" in note] == []  # mistakes of drafts
     assert again.changes == ()
+    drafts = Workflow.objects.filter(state="draft")
+    assert {_changes(workflow) for workflow in drafts} == {True}
+    assert {_changes(workflow) for workflow in Workflow.objects.filter(state="active")} == {False}
+    assert drafts.count() == 10
+
+
+def _changes(workflow: Workflow) -> bool:
+    """Whether it would change something at a vendor."""
+    definition = read_definition(latest_version(workflow))
+    found = [(find_kind(block.kind), block) for block in definition.blocks]
+    return any(kind is not None and kind.changes_vendor(block) for kind, block in found)
+
+
+@pytest.mark.django_db
+def test_each_draft_of_the_demo_could_be_activated(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    demo.make_users(tmp_path / "sign-ins.txt")
+    with Sandbox(people=5) as sandbox:
+        vendors = sandbox.describe()["vendors"]
+        settings.EGRESS_EXTRA_HOSTS = [sandbox.url.removeprefix("http://")]
+        wanted = configuration_of(vendors)
+        for workflow in wanted["workflows"]:
+            workflow["state"] = "active"
+        secrets = demo._secrets(demo.Company(sandbox.url, vendors, {}, is_new=True))
+        for name, value in secrets.items():
+            monkeypatch.setenv(name, value)
+
+        apply_text(yaml.safe_dump(wanted), by="admin")
+
+    assert set(Workflow.objects.values_list("state", flat=True)) == {"active"}
 
 
 @pytest.mark.django_db

@@ -42,7 +42,7 @@ def test_every_command_of_the_guide_exists_and_every_one_of_ours_is_in_it():
     ours = {
         name
         for name, app in get_commands().items()
-        if app in {"config", "people", "saas", "integrations"}
+        if app in {"config", "people", "saas", "integrations", "workflows"}
     }
 
     assert named <= get_commands().keys()

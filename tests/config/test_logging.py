@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import subprocess
 import sys
 from urllib.parse import quote
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.logging import SecretMasker
-from people.masking import MASK, mask, register_secret
+from people.masking import MASK, Registry, mask, register_secret
 
 SECRET = 'kéy/with "quotes"+and spaces'
 
@@ -22,6 +25,40 @@ def written(log: logging.Logger, caplog: pytest.LogCaptureFixture) -> str:
     record = caplog.records[-1]
     SecretMasker().filter(record)
     return logging.Formatter("%(levelname)s %(message)s").format(record)
+
+
+def test_each_of_a_thousand_secrets_is_masked():
+    """S-05, S-23: an installation with a thousand credentials forgets none of them."""
+    values = [f"kq{number:04}-{'zx' * 8}" for number in range(1_000)]
+    for value in values:
+        register_secret(value)
+
+    masked = mask(" ".join(values))
+
+    assert masked == " ".join([MASK] * len(values))
+
+
+@given(
+    values=st.sets(st.text("ab", min_size=4, max_size=9), min_size=1, max_size=8),
+    text=st.text("ab", max_size=80),
+)
+def test_the_first_and_longest_secret_is_masked_as_one_pattern_of_all_would(
+    values: set[str], text: str
+):
+    registry = Registry()
+    registry.add(values)
+    pattern = "|".join(sorted(values, key=len, reverse=True))
+
+    assert registry.mask(text) == re.sub(pattern, MASK, text)
+
+
+def test_secrets_whose_beginnings_are_alike_hide_nothing_else():
+    registry = Registry()
+    registry.add({"kqzx-1", "kqzx-12"})
+
+    masked = registry.mask("kqzx kqzx-1 kqzx-12 kqzx-3 kqz")
+
+    assert masked == f"kqzx {MASK} {MASK} kqzx-3 kqz"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,15 @@ def test_a_missing_page_says_so_without_a_traceback(client: Client, it_admin: Us
     assert b"There is nothing at this address" in answer.content
 
 
+def test_there_is_an_icon_for_who_asks_for_none_that_a_page_names(client: Client):
+    """Browsers and link previews ask for it without having read a page."""
+    answer = client.get("/favicon.ico")
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/static/rolecall/img/favicon")
+    assert b"rolecall/img/favicon" in client.get("/nothing-here").content
+
+
 def test_a_form_without_its_token_is_refused_with_a_way_on(it_admin: User):
     """S-16"""
     client = Client(enforce_csrf_checks=True)

@@ -200,25 +200,28 @@ def test_an_accounts_history_leaves_out_what_hr_may_not_see(
 ):
     """M-36"""
     makers.make_custom_field("Bonus", object=CustomField.Object.SAAS_USER, visible_to_hr=False)
-    user = makers.make_saas_user(aha, custom={"bonus": "777"})
+    user = makers.make_saas_user(aha, custom={"bonus": "4822.75"})
     Event.objects.create(
         object="saas_user",
         object_id=user.pk,
         kind="edit",
         source="sync",
         actor="Aha! User Load",
-        changes={"bonus": ["666", "777"], "roles": [None, [{"role": "Owner", "scope": "Web"}]]},
+        changes={
+            "bonus": ["4711.25", "4822.75"],
+            "roles": [None, [{"role": "Owner", "scope": "Web"}]],
+        },
     )
 
     for_hr = page(hr, f"{USERS}{user.pk}/change/")
     for_admin = page(admin_site.client_for(it_admin), f"{USERS}{user.pk}/change/")
 
     assert "Owner (Web)" in for_hr
-    assert not {text for text in ("Bonus", "666", "777") if text in for_hr}
-    assert {text for text in ("Bonus", "666", "777") if text in for_admin} == {
+    assert not {text for text in ("Bonus", "4711.25", "4822.75") if text in for_hr}
+    assert {text for text in ("Bonus", "4711.25", "4822.75") if text in for_admin} == {
         "Bonus",
-        "666",
-        "777",
+        "4711.25",
+        "4822.75",
     }
 
 
@@ -293,7 +296,7 @@ def test_accounts_come_from_vendors_alone(it_admin: User, aha: Application, addr
 def test_an_export_holds_every_role_of_the_rows_that_are_shown(hr: Client, aha: Application):
     makers.make_custom_field("Bonus", object=CustomField.Object.SAAS_USER, visible_to_hr=False)
     person = makers.make_person(email="ann@example.com")
-    user = makers.make_saas_user(aha, person=person, name="=Ann", custom={"bonus": "777"})
+    user = makers.make_saas_user(aha, person=person, name="=Ann", custom={"bonus": "4822.75"})
     for rank, scope in enumerate(("Web", "App", "Data")):
         makers.make_role(user, "Owner", scope=scope, scope_id=scope, rank=rank)
     makers.make_saas_user(aha, status="deactivated")

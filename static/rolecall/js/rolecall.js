@@ -90,6 +90,7 @@
             const number = rows.length;
             const copy = rows[number - 1].cloneNode(true);
             copy.classList.remove("rc-has-error");
+            copy.setAttribute("aria-label", `Rule ${number + 1}`);
             copy.querySelectorAll(".rc-errors").forEach((part) => part.remove());
             copy.querySelectorAll("[name]").forEach((part) => {
                 part.name = part.name.replace(/-\d+-/, `-${number}-`);
@@ -128,7 +129,47 @@
         window.addEventListener("pageshow", () => delete form.dataset.rcSent);
     };
 
+    /* The theme draws icons as words of a font: they are no part of a name that is read aloud. */
+    const startIcons = (icon) => {
+        const control = icon.closest("a, button");
+        const words = control ? control.textContent.replace(icon.textContent, "").trim() : "";
+        if (words || (control && (control.title || control.hasAttribute("aria-label")))) {
+            icon.setAttribute("aria-hidden", "true");
+        } else if (control && control.getAttribute("href") === "/admin/") {
+            icon.setAttribute("aria-hidden", "true");
+            control.setAttribute("aria-label", "Dashboard");
+        }
+    };
+
+    /* The theme's menu opens and closes by icons that only a mouse can press. */
+    const startMenuIcon = (icon) => {
+        icon.setAttribute("role", "button");
+        icon.setAttribute("aria-label", icon.textContent.trim() === "close" ? "Close the menu" : "Menu");
+        icon.tabIndex = 0;
+        icon.addEventListener("keydown", (event) => {
+            if (event.key !== "Enter" && event.key !== " ") {
+                return;
+            }
+            event.preventDefault();
+            icon.click();
+            window.setTimeout(() => {
+                /* Where the menu came or went, the focus goes to the icon that undoes it. */
+                const others = [...document.querySelectorAll("[data-rc-menu]")];
+                const next = others.find((other) => other !== icon && other.getClientRects().length);
+                (next && icon.matches("[data-rc-menu='narrow']") ? next : icon).focus();
+            }, 200);
+        });
+    };
+
     document.addEventListener("DOMContentLoaded", () => {
+        document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach(startIcons);
+        document.querySelectorAll("span.material-symbols-outlined").forEach((icon) => {
+            const does = icon.getAttribute("x-on:click") || "";
+            if (does.startsWith("sidebar")) {
+                icon.dataset.rcMenu = does.startsWith("sidebarMobile") ? "narrow" : "wide";
+                startMenuIcon(icon);
+            }
+        });
         document.querySelectorAll("[data-rc-search]").forEach(startSearch);
         document.querySelectorAll("[data-rc-lint]").forEach(startLint);
         document.querySelectorAll("[data-rc-progress]").forEach(startProgress);

@@ -53,7 +53,7 @@ def test_apply_as_a_user_is_written_in_the_history(run: Any, file: Path, it_admi
 
 
 @pytest.mark.parametrize("group", ["hr_viewer", "auditor", "workflow_editor"])
-def test_only_an_it_admin_can_be_named(
+def test_nobody_but_an_it_admin_changes_what_integrations_need(
     run: Any, file: Path, group: str, request: pytest.FixtureRequest
 ):
     """M-36, M-17."""
@@ -62,6 +62,19 @@ def test_only_an_it_admin_can_be_named(
     ended = run("config", "apply", str(file), "--as", user.username)
 
     assert (ended.code, GlobalVariable.objects.count()) == (2, 0)
+    assert ended.err == (
+        f'{file}:1: variables: "{user}" may not do this: the permission '
+        "integrations.change_globalvariable is missing. The group IT admin has it."
+    )
+
+
+def test_a_plan_tells_nobody_what_they_may_not_change(run: Any, file: Path, hr_viewer: User):
+    """M-36: a file that says what is stored already is refused like any other."""
+    run("config", "apply", str(file))
+
+    ended = run("config", "apply", str(file), "--plan", "--as", hr_viewer.username)
+
+    assert (ended.code, ended.out) == (2, "")
     assert "may not do this" in ended.err
 
 

@@ -244,7 +244,6 @@ def test_a_mistake_is_refused_naming_line_and_key(old: str, new: str, at: str, s
 @pytest.mark.parametrize(
     ("text", "at"),
     [
-        ("workflows: [{name: x}]", "workflows"),
         (AHA.replace("load: users", "load: provisioning"), "integrations[0].load"),
         (AHA + "    source: BambooHR employees\n", "integrations[0].source"),
         (AHA + "    blocklist: [Contractor]\n", "integrations[0].blocklist"),

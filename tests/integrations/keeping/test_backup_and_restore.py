@@ -370,6 +370,7 @@ def _as_of_then(copy: Path, to: Path, columns: dict[str, set[str]]) -> Path:
             entry.update(size=len(content), sha256=hashlib.sha256(content).hexdigest())
     manifest["tables"] = [one for one in manifest["tables"] if one["name"] in columns]
     manifest["migrations"]["integrations"] = ["0001_initial"]
+    manifest["migrations"].pop("workflows")  # it came later
     members["manifest.json"] = json.dumps(manifest).encode()
     return rewritten(copy, to, **members)
 

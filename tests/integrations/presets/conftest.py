@@ -40,3 +40,13 @@ def betterworks(db: None, sandbox: Sandbox) -> Desk:
 @pytest.fixture
 def goto(db: None, sandbox: Sandbox) -> Desk:
     return Desk(sandbox, "goto")
+
+
+@pytest.fixture
+def shared_betterworks(transactional_db: None, sandbox: Sandbox) -> Desk:
+    return Desk(sandbox, "betterworks")
+
+
+@pytest.fixture
+def shared_goto(transactional_db: None, sandbox: Sandbox) -> Desk:
+    return Desk(sandbox, "goto")

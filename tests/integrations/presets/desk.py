@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from integrations import secrets, services
-from integrations.models import Credentials, Integration
+from integrations import services
+from integrations.models import Integration
 from integrations.presets.call import PresetCall
 from integrations.presets.plan import prepare
 from integrations.sandbox.server import Sandbox
@@ -20,6 +20,7 @@ from tests.makers import (
     make_integration,
     make_person,
     make_saas_user,
+    make_sandbox_credentials,
 )
 
 NO_LIMIT = {"per_minute": None, "per_second": None}
@@ -43,18 +44,10 @@ class Desk:
     def __init__(self, sandbox: Sandbox, vendor: str) -> None:
         self.sandbox = sandbox
         self.vendor = vendor
-        given = sandbox.credentials(vendor)
-        self.credentials = Credentials(
-            name=f"{vendor} {next(_number)}",
-            vendor=vendor,
-            type=given["type"],
-            settings=given["settings"],
-            base_url=sandbox.base_url(vendor),
-            overrides=FAST[vendor],
+        self.credentials = make_sandbox_credentials(
+            sandbox, vendor, f"{vendor} {next(_number)}", overrides=FAST[vendor]
         )
-        secrets.seal(self.credentials, given["secrets"], by="maker")
-        self.credentials.save()
-        self.secrets: list[str] = list(given["secrets"].values())
+        self.secrets: list[str] = list(sandbox.credentials(vendor)["secrets"].values())
         self.inputs = sandbox.state[vendor].inputs()
         inputs = services.effective_inputs(vendor, self.inputs)
         self.tenant = next(iter(inputs.values()), "main")

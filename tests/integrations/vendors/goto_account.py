@@ -97,7 +97,7 @@ def make_goto_credentials(sandbox: Sandbox, name: str = "GoTo production") -> Cr
         type=Credentials.Type.OAUTH2,
         settings=given["settings"],
         base_url=sandbox.base_url(VENDOR),
-        overrides=FAST,
+        overrides=dict(FAST),
     )
     seal(credentials, given["secrets"], by="maker")
     credentials.save()

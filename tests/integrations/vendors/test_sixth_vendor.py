@@ -22,7 +22,17 @@ PAGE = (ROOT / "docs" / "adding-a-vendor.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "docs" / "examples" / "sixth_vendor"
 FOLDER = EXAMPLE / "clockwork"
 # What a checkout has that these commands need.
-PARTS = ("config", "integrations", "people", "saas", "static", "templates", "tests", "docs")
+PARTS = (
+    "config",
+    "integrations",
+    "people",
+    "saas",
+    "workflows",
+    "static",
+    "templates",
+    "tests",
+    "docs",
+)
 FILES = ("manage.py", "pyproject.toml")
 RECORD = "ann@acme.example"
 PREPARE = """

@@ -70,7 +70,7 @@ class Account:
                 vendor=VENDOR,
                 secret=sandbox.credentials(VENDOR)["secrets"]["value"],
                 base_url=sandbox.base_url(VENDOR),
-                overrides=FAST,
+                overrides=dict(FAST),
             ),
             run_as=User.objects.first() or make_user("runner"),
         )

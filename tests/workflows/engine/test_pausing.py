@@ -1,0 +1,127 @@
+"""Whoever pauses a workflow stops what it was about to send, and loses nothing of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from integrations.models import Notification, Operation
+from integrations.operations.advance import advance_one as advance_operation
+from tests.integrations.presets.desk import Desk
+from tests.makers import make_person
+from tests.workflows.makers import make_item, make_run, make_workflow
+from workflows.activating import pause
+from workflows.engine import advance, circuit
+from workflows.engine.advance import advance_one
+from workflows.engine.claims import claim_batch
+from workflows.engine.leases import wake_waiting
+from workflows.held import approve, held_items
+from workflows.models import RunItem, Workflow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def calls(desk: Desk) -> Workflow:
+    block = {
+        "key": "make",
+        "kind": "api",
+        "preset": "betterworks.create_user",
+        "credentials": desk.credentials.name,
+        "settings": {},
+        "exits": {"success": "end", "failure": "end"},
+    }
+    return make_workflow([block])
+
+
+def go() -> None:
+    for minute in range(10):
+        moment = timezone.now() + timedelta(minutes=minute)
+        while advance_operation(moment):
+            pass
+        wake_waiting(moment)
+        while advance_one(moment):
+            pass
+
+
+@pytest.mark.parametrize("who", ["somebody", "the circuit"])
+def test_what_was_planned_is_not_sent_while_paused_and_once_afterwards(
+    betterworks: Desk, who: str
+) -> None:
+    """(C-09, F-40, M-26)"""
+    betterworks.sandbox.faults.add("status", vendor="betterworks", status=429, count=1)
+    workflow = calls(betterworks)
+    item = make_item(make_run(workflow), betterworks.person(email="ann@acme.example"))
+    advance_one(timezone.now() + timedelta(seconds=1))
+    planned = Operation.objects.get()
+
+    if who == "somebody":
+        pause(workflow, by="ann")
+    else:
+        circuit.pause(workflow, "Too much failed.")
+    go()
+    sent_while_paused = betterworks.effects()
+    Workflow.objects.update(state="active")
+    go()
+
+    item.refresh_from_db()
+    taken_back = Operation.objects.get(pk=planned.pk)
+    assert planned.state == "planned"
+    assert sent_while_paused == []
+    assert betterworks.effects() == ["user.create"]
+    assert (item.state, taken_back.state, taken_back.code) == ("done", "refused", "taken_back")
+    assert Operation.objects.filter(state="done").count() == 1
+
+
+def test_a_batch_that_was_claimed_before_the_pause_sends_nothing(betterworks: Desk) -> None:
+    """Its items wait, and the calls go out once when the workflow goes on."""
+    workflow = calls(betterworks)
+    item = make_item(make_run(workflow), betterworks.person(email="ann@acme.example"))
+    now = timezone.now() + timedelta(seconds=1)
+    batch = claim_batch(now)
+    assert batch is not None
+
+    pause(workflow, by="ann")
+    advance._write(batch, advance._work(batch, now, timezone.now), now, now)
+    waiting = RunItem.objects.get(pk=item.pk)
+    sent_while_paused = betterworks.effects()
+    Workflow.objects.update(state="active")
+    go()
+
+    item.refresh_from_db()
+    assert (waiting.state, sent_while_paused) == ("waiting", [])
+    assert item.state == "done"
+    assert betterworks.effects() == ["user.create"]
+
+
+def test_each_time_that_a_workflow_pauses_itself_is_told() -> None:
+    """F-21: it was resumed in between, so it is another episode."""
+    workflow = make_workflow([])
+    circuit.pause(workflow, "Too much failed.")
+    circuit.pause(workflow, "It is paused already.")
+    Workflow.objects.update(state="active")
+
+    circuit.pause(workflow, "Too much failed again.")
+
+    bodies = Notification.objects.order_by("pk").values_list("body", flat=True)
+    assert ["failed again" in body for body in bodies] == [False, True]
+
+
+def test_what_a_run_holds_later_is_told_when_the_first_was_decided_on() -> None:
+    """(M-15) Nobody looks at a run again of which they let everything go on."""
+    people = [make_person() for _number in range(12)]
+    workflow = make_workflow([{"key": "out", "kind": "archive", "exits": {"success": "end"}}])
+    run, moment = make_run(workflow), timezone.now()
+    mails = []
+    for part in (people[:5], people[5:8], people[8:]):
+        for person in part:
+            make_item(run, person)
+        advance_one(moment + timedelta(minutes=1))
+        mails.append(Notification.objects.count())
+        if part == people[5:8]:
+            approve([(one.id, one.hash) for one in held_items(run)], by="ann", alone=True)
+            advance_one(moment + timedelta(minutes=1))
+
+    assert mails == [1, 1, 2]
+    assert RunItem.objects.filter(state="done").count() == 8

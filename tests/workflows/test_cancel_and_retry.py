@@ -1,0 +1,317 @@
+"""Runs and records are stopped, and what failed is asked for again (M-26)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from integrations.models import Operation
+from people.models import Person
+from tests.integrations.presets.desk import Desk
+from tests.makers import make_custom_field, make_operation, make_person
+from tests.workflows.makers import activate, make_item, make_run, make_workflow
+from workflows.cancelling import cancel_items, cancel_run
+from workflows.definition import Definition
+from workflows.engine import advance
+from workflows.engine.advance import advance_one
+from workflows.engine.claims import claim_batch
+from workflows.errors import CannotDecide, CannotStart
+from workflows.kinds import operation_key
+from workflows.models import BlockRun, RunItem, Workflow, WorkflowRun
+from workflows.retrying import retry
+from workflows.versions import write_version
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# Fails for who has no badge: a number is made of nothing.
+COUNT = {
+    "key": "count",
+    "kind": "update",
+    "settings": {"set": {"badge_number": "{{ badge }}"}},
+    "exits": {"success": "title", "failure": "tell"},
+}
+TITLE = {
+    "key": "title",
+    "kind": "update",
+    "settings": {"set": {"title": "Chief"}},
+    "exits": {"success": "end", "failure": "end"},
+}
+TELL = {
+    "key": "tell",
+    "kind": "notification",
+    "settings": {"recipients": ["it@example.com"], "subject": "Failed", "message": "{{ email }}"},
+    "exits": {"success": "end", "failure": "end"},
+}
+
+
+@pytest.fixture
+def workflow() -> Workflow:
+    make_custom_field("Badge")
+    make_custom_field("Badge Number", type="integer")
+    return make_workflow([COUNT, TITLE, TELL])
+
+
+def go() -> None:
+    for _number in range(20):
+        if not advance_one(timezone.now() + timedelta(seconds=1)):
+            return
+    raise AssertionError("It never ended.")
+
+
+def failed_item(workflow: Workflow) -> RunItem:
+    item = make_item(make_run(workflow), make_person(custom={"badge": "none"}))
+    go()
+    item.refresh_from_db()
+    assert item.state == "failed"
+    return item
+
+
+def mend(item: RunItem) -> None:
+    Person.objects.filter(pk=item.record_id).update(custom={"badge": "7"})
+
+
+# Retrying --------------------------------------------------------------------------------------
+
+
+def test_m_26_a_retry_goes_on_from_the_block_that_failed_as_a_new_try(workflow: Workflow) -> None:
+    item = failed_item(workflow)
+    mend(item)
+
+    retried = retry([item.pk], by="ann")
+    run = WorkflowRun.objects.get()
+    go()
+
+    item.refresh_from_db()
+    assert (retried.retried, retried.refused) == (1, [])
+    assert (run.state, run.finished_at) == ("running", None)
+    assert (item.state, item.retry, item.has_failed) == ("done", 1, False)
+    assert WorkflowRun.objects.get().state == "done"
+    way = BlockRun.objects.order_by("pk").values_list("block", "exit", "retry")
+    assert list(way) == [
+        ("count", "failure", 0),
+        ("tell", "success", 0),
+        ("count", "success", 1),
+        ("title", "success", 1),
+    ]
+
+
+def test_a_retry_forgets_why_it_failed_before(workflow: Workflow) -> None:
+    item = failed_item(workflow)
+    assert "failure" in item.context
+
+    retry([item.pk], by="ann")
+
+    item.refresh_from_db()
+    assert item.context == {}
+    assert (item.code, item.note, item.finished_at) == ("", "", None)
+
+
+def test_a_retry_with_the_current_version_takes_its_blocks(workflow: Workflow) -> None:
+    item = failed_item(workflow)
+    newer = {**COUNT, "settings": {"set": {"badge_number": "5"}}}
+    data = {"begin": {"actions": ["manual"]}, "blocks": [newer, TITLE, TELL]}
+    activate(workflow, write_version(workflow, Definition.from_data(data), by="test"))
+
+    retry([item.pk], by="ann", version="old")
+    go()
+    item.refresh_from_db()
+    with_old = item.state
+    retry([item.pk], by="ann", version="current")
+    go()
+
+    item.refresh_from_db()
+    person = Person.objects.get(pk=item.record_id)
+    assert (with_old, item.state, item.retry) == ("failed", "done", 2)
+    assert person.custom["badge_number"] == 5
+    assert item.version == workflow.active_version
+
+
+def test_a_block_that_the_current_version_lacks_is_refused_with_a_sentence(
+    workflow: Workflow,
+) -> None:
+    item = failed_item(workflow)
+    data = {"begin": {"actions": ["manual"]}, "blocks": [TITLE]}
+    activate(workflow, write_version(workflow, Definition.from_data(data), by="test"))
+
+    retried = retry([item.pk], by="ann", version="current")
+
+    assert retried.retried == 0
+    assert 'no block "count"' in retried.refused[0][1]
+    item.refresh_from_db()
+    assert (item.state, item.retry) == ("failed", 0)
+
+
+@pytest.mark.parametrize("state", ["planned", "sending", "unknown", "asks"])
+def test_m_26_while_the_call_of_the_last_try_is_open_nothing_is_retried(
+    workflow: Workflow, state: str
+) -> None:
+    item = failed_item(workflow)
+    call = make_operation(key=operation_key(item.pk, "count", 0), state=state)
+
+    retried = retry([item.pk], by="ann")
+
+    assert retried.retried == 0
+    assert f"operation {call.pk}" in retried.refused[0][1]
+
+
+def test_what_has_not_failed_is_not_retried(workflow: Workflow) -> None:
+    waiting = make_item(make_run(workflow), make_person(), state="waiting", waits_for="time")
+    failed = failed_item(workflow)
+
+    retried = retry([waiting.pk, failed.pk], by="ann")
+
+    assert retried.retried == 1
+    assert retried.refused == [(waiting.label, "It has not failed (waiting).")]
+
+
+def test_of_a_paused_workflow_nothing_is_retried(workflow: Workflow) -> None:
+    item = failed_item(workflow)
+    Workflow.objects.update(state="paused")
+
+    with pytest.raises(CannotStart, match="makes it active first"):
+        retry([item.pk], by="ann")
+
+
+# Cancelling ------------------------------------------------------------------------------------
+
+
+def test_cancelling_a_run_ends_what_is_open_and_keeps_what_is_done(workflow: Workflow) -> None:
+    run = make_run(workflow)
+    for state in ("ready", "working", "waiting", "held", "done"):
+        make_item(run, make_person(), state=state)
+
+    number = cancel_run(run, by="ann")
+
+    run.refresh_from_db()
+    assert number == 4
+    assert (run.state, run.counts["cancelled"], run.counts["done"]) == ("cancelled", 4, 1)
+    assert run.finished_at is not None
+    assert "ann" in run.error_message
+
+
+def test_who_works_on_a_cancelled_record_writes_nothing_more(workflow: Workflow) -> None:
+    item = make_item(make_run(workflow), make_person(custom={"badge": "7"}))
+    batch = claim_batch(timezone.now() + timedelta(seconds=1))
+    assert batch is not None
+
+    cancel_run(item.run, by="ann")
+
+    with transaction.atomic():
+        still_ours = batch.lease.lock()
+    item.refresh_from_db()
+    assert still_ours == set()
+    assert item.state == "cancelled"
+
+
+def test_a_call_that_waits_is_not_sent_any_more_and_lets_others_go_on(workflow: Workflow) -> None:
+    unsent, sent = make_operation(state="planned", tries=0), make_operation(state="unknown")
+    behind = make_operation(state="planned", waits_for=unsent, tries=0)
+    run = make_run(workflow)
+    for call in (unsent, sent):
+        item = make_item(run, make_person(), state="waiting", waits_for="operation", operation=call)
+        Operation.objects.filter(pk=call.pk).update(key=operation_key(item.pk, item.block, 0))
+
+    cancel_run(run, by="ann")
+
+    states = {call.pk: Operation.objects.get(pk=call.pk).state for call in (unsent, sent, behind)}
+    assert states == {unsent.pk: "refused", sent.pk: "unknown", behind.pk: "planned"}
+    assert Operation.objects.get(pk=behind.pk).due_at is not None
+    assert "ann" in Operation.objects.get(pk=unsent.pk).note
+
+
+def test_a_call_that_a_worker_has_planned_and_not_sent_yet_is_not_sent_either(
+    workflow: Workflow,
+) -> None:
+    """A batch is planned as a whole, and its items name their calls only when it is done."""
+    item = make_item(make_run(workflow), make_person(), state="working")
+    call = make_operation(key=operation_key(item.pk, item.block, 0), state="planned", tries=0)
+
+    cancel_items([item.pk], by="ann")
+
+    call.refresh_from_db()
+    assert (call.state, call.code) == ("refused", "cancelled")
+
+
+def test_a_queued_run_is_cancelled_before_its_records_are_chosen(workflow: Workflow) -> None:
+    run = make_run(workflow, state="queued", started_at=None)
+
+    assert cancel_run(run, by="ann") == 0
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+
+
+def test_a_run_that_has_ended_cannot_be_cancelled(workflow: Workflow) -> None:
+    run = make_run(workflow, state="done")
+
+    with pytest.raises(CannotDecide, match="ended already"):
+        cancel_run(run, by="ann")
+
+
+def test_single_records_are_cancelled_and_the_others_go_on(workflow: Workflow) -> None:
+    run = make_run(workflow)
+    kept = make_item(run, make_person(custom={"badge": "7"}))
+    left = make_item(run, make_person(custom={"badge": "7"}))
+
+    assert cancel_items([left.pk], by="ann") == 1
+    go()
+
+    run.refresh_from_db()
+    kept.refresh_from_db()
+    assert kept.state == "done"
+    assert (run.state, run.counts["cancelled"]) == ("done", 1)
+
+
+def test_what_was_cancelled_can_be_retried_from_where_it_was(workflow: Workflow) -> None:
+    item = make_item(make_run(workflow), make_person(custom={"badge": "7"}), block="title")
+    cancel_items([item.pk], by="ann")
+
+    retry([item.pk], by="ann")
+    go()
+
+    item.refresh_from_db()
+    assert item.state == "done"
+    assert list(item.way.values_list("block", flat=True)) == ["title"]
+
+
+def test_m_26_what_was_cancelled_after_its_call_went_through_takes_its_result(
+    betterworks: Desk,
+) -> None:
+    """The item does not know what its call came to, but the journal does: nothing goes twice."""
+    person = betterworks.person(email="once@acme.example")
+    call = {
+        "key": "make",
+        "kind": "api",
+        "preset": "betterworks.create_user",
+        "credentials": betterworks.credentials.name,
+        "settings": {},
+        "exits": {"success": "title", "failure": "end"},
+    }
+    item = make_item(make_run(make_workflow([call, TITLE])), person)
+    batch = claim_batch(timezone.now() + timedelta(seconds=1))
+    assert batch is not None
+    advance._work(batch, timezone.now(), timezone.now)  # sent, and then the process is too late
+    cancel_items([item.pk], by="ann")
+
+    retried = retry([item.pk], by="ann")
+    go()
+
+    item.refresh_from_db()
+    assert (retried.retried, item.state) == (1, "done")
+    assert betterworks.effects() == ["user.create"]
+    assert Operation.objects.count() == 1
+
+
+def test_what_stopped_behind_a_failure_is_retried_there_and_not_before(
+    workflow: Workflow,
+) -> None:
+    """What had failed was dealt with by its exit; doing it again was not asked for."""
+    item = make_item(make_run(workflow), make_person(custom={"badge": "none"}))
+    advance_one(timezone.now() + timedelta(seconds=1))
+    RunItem.objects.filter(pk=item.pk).update(state="failed", code="process_lost", block="tell")
+
+    retry([item.pk], by="ann")
+
+    item.refresh_from_db()
+    assert (item.block, item.state) == ("tell", "ready")

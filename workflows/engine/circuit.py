@@ -1,0 +1,96 @@
+"""The circuit: many failures in a row, or a mistake that a person has to mend, pause a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from integrations.mails import queue_mail
+from integrations.models import Integration, Notification
+from workflows.engine.pausing import take_back_calls
+from workflows.kinds import BlockKind, Outcome, Then
+from workflows.links import link_to
+from workflows.models import Workflow
+
+IN_A_ROW = 20
+# The record lacks a value or is protected, so nobody was called; or the account is there already.
+_OF_THE_RECORD = frozenset({"not_sent", "protected", "exists"})
+
+
+def note_outcomes(workflow: Workflow, kind: BlockKind | None, outcomes: Sequence[Outcome]) -> None:
+    """Count a batch towards the circuit, and pause where it breaks. In the engine's transaction.
+
+    Only calls to vendors count: what fails for one record is no sign of a broken workflow, and
+    neither goes on with a row of failures nor ends it. No query for blocks without such calls.
+    """
+    stopped = next((one for one in outcomes if one.then == Then.STOPS), None)
+    if stopped is not None:
+        pause(workflow, stopped.note)
+        return
+    calls = kind is not None and kind.calls
+    ended = [one for one in outcomes if _counts(one)] if calls else []
+    streak = _trailing_failures(ended)
+    if not ended or not (streak or workflow.failures_in_a_row):
+        return
+    row = Workflow.objects.filter(pk=workflow.pk)
+    if streak < len(ended):
+        row.update(failures_in_a_row=streak)
+    else:
+        row.update(failures_in_a_row=F("failures_in_a_row") + streak)
+    if row.filter(failures_in_a_row__gte=IN_A_ROW).exists():
+        pause(
+            workflow,
+            f"{IN_A_ROW} calls in a row failed. The last one said: {ended[-1].note}",
+        )
+
+
+def _counts(outcome: Outcome) -> bool:
+    return outcome.then == Then.GOES_ON and outcome.code not in _OF_THE_RECORD
+
+
+def _trailing_failures(outcomes: Sequence[Outcome]) -> int:
+    streak = 0
+    for outcome in reversed(outcomes):
+        if outcome.exit != "failure":
+            break
+        streak += 1
+    return streak
+
+
+@transaction.atomic
+def pause(workflow: Workflow, because: str) -> bool:
+    """Pause an active workflow and tell it once; False when it was not active. Up to eight queries.
+
+    Items stay where they are, and go on when it is resumed. Each pause is told.
+    """
+    now = timezone.now()
+    rows = Workflow.objects.filter(pk=workflow.pk, state=Workflow.State.ACTIVE).update(
+        state=Workflow.State.PAUSED, paused_because=because[:500]
+    )
+    if not rows:
+        return False
+    take_back_calls(workflow, now)
+    queue_mail(
+        Notification.Kind.WORKFLOW,
+        f"workflow_paused:{workflow.pk}:{now.isoformat()}",
+        f'The workflow "{workflow.name}" was paused',
+        [
+            f'The workflow "{workflow.name}" paused itself. {because}',
+            (
+                "It starts nothing and goes on with nothing. What waits stays where it is, and "
+                "goes on when an IT admin has mended it and resumes the workflow."
+            ),
+            f"The workflow: {link_to('workflow_change', workflow.pk)}",
+        ],
+        notify=addresses_of(workflow),
+    )
+    return True
+
+
+def addresses_of(workflow: Workflow) -> list[str]:
+    """Who is told: those who are told of the integrations whose credentials it uses. One query."""
+    used = Integration.objects.filter(credentials__blocks__version=workflow.active_version_id)
+    return [address for named in used.values_list("notify", flat=True) for address in named]

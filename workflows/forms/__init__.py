@@ -1,0 +1,1 @@
+"""Forms of workflows: what people type becomes parts of a definition."""
