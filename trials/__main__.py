@@ -15,6 +15,8 @@ from trials.report import make_parser
 # Each is a program of its own; those that take longest come first.
 TRIALS = (
     "kills",
+    "workflows",
+    "simulate",
     "operations",
     "listings",
     "guard",

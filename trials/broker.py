@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from trials.database import fork, own_database
+from trials.flows.unwoken import Flows
 from trials.report import Promise, finish, make_parser, progress
 
 if TYPE_CHECKING:
     from integrations.models import Integration
+    from integrations.sandbox.server import Sandbox
     from tests.integrations.sync.worlds import World
 
 REDIS = os.environ.get("TRIAL_BROKER_URL", "redis://127.0.0.1:6379/5")
@@ -44,11 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     broker = Redis.from_url(REDIS)
     broker.flushdb()
     short = options.short
-    with own_database("broker"), _company(SHORT_PIECES if short else PIECES) as integrations:
+    number = SHORT_PIECES if short else PIECES
+    with own_database("broker"), _company(number) as (sandbox, integrations):
+        flows = Flows(sandbox, SHORT_THRICE if short else THRICE)
         promises = [
             _try_clicks(integrations[0]),
-            _try_flushed(integrations, broker),
-            _try_thrice(integrations[: SHORT_THRICE if short else THRICE]),
+            *_try_flushed(integrations, broker, flows),
+            *_try_thrice(integrations[: flows.number], flows),
             _try_absent(integrations[: SHORT_ALONE if short else ALONE]),
         ]
     broker.flushdb()
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _company(number: int) -> Iterator[list[Integration]]:
+def _company(number: int) -> Iterator[tuple[Sandbox, list[Integration]]]:
     """Three people at one vendor, read by so many integrations with ten keys."""
     from django.conf import settings
 
@@ -64,10 +68,11 @@ def _company(number: int) -> Iterator[list[Integration]]:
     from tests.integrations.bad_input.processes import environment
     from tests.integrations.sync.worlds import NO_LIMIT, World
 
-    with Sandbox(people=0, seed=1, settings={"aha": NO_LIMIT, "bamboohr": NO_LIMIT}) as sandbox:
+    limits = dict.fromkeys(("aha", "bamboohr", "betterworks"), NO_LIMIT)
+    with Sandbox(people=0, seed=1, settings=limits) as sandbox:
         settings.EGRESS_EXTRA_HOSTS = [sandbox.url.removeprefix("http://")]
         os.environ |= environment(LOG_LEVEL="ERROR")
-        yield list(_make_integrations(World(sandbox), number))
+        yield sandbox, list(_make_integrations(World(sandbox), number))
 
 
 def _make_integrations(world: World, number: int) -> Iterator[Integration]:
@@ -135,20 +140,25 @@ def _click_at(moment: float, integration_id: int, number: int, write: int) -> No
         thread.join()
 
 
-def _try_flushed(integrations: list[Integration], broker: Redis) -> Promise:
+def _try_flushed(integrations: list[Integration], broker: Redis, flows: Flows) -> list[Promise]:
     """Queue all, empty the broker, then let workers and tick come back."""
     ids = _queue(integrations)
+    runs = flows.start()
     broker.flushdb()
     with _programs(*(_worker(4) for _number in range(FEW)), _tick()):
         _wait(lambda: _workers() == FEW)
-        took = _time(lambda: _all_ended(ids))
+        took = _time(lambda: _all_ended(ids) and flows.have_ended(runs))
     broken = _judge(ids)
     if took > WITHIN_SECONDS:
         broken.append(f"all done only after {took:.0f} s")
-    return Promise("done after the broker forgot them", len(ids), broken, {"seconds": round(took)})
+    name = "done after the broker forgot them"
+    return [
+        Promise(name, len(ids), broken, {"seconds": round(took)}),
+        Promise(f"workflows: {name}", len(runs), flows.judge(runs)),
+    ]
 
 
-def _try_thrice(integrations: list[Integration]) -> Promise:
+def _try_thrice(integrations: list[Integration], flows: Flows) -> list[Promise]:
     """Send three messages for each piece to four workers at once."""
     from integrations.broker import wake
 
@@ -156,10 +166,15 @@ def _try_thrice(integrations: list[Integration]) -> Promise:
         _wait(lambda: _workers() == MANY)
         began = time.monotonic()
         ids = _queue(integrations)
-        wake(2 * len(ids))  # one each was sent when it was queued
-        _wait(lambda: _all_ended(ids))
+        runs = flows.start()
+        wake(2 * (len(ids) + len(runs)))  # one each was sent when it was queued
+        _wait(lambda: _all_ended(ids) and flows.have_ended(runs))
         took = round(time.monotonic() - began, 1)
-    return Promise("nothing twice, three messages each", len(ids), _judge(ids), {"seconds": took})
+    name = "nothing twice, three messages each"
+    return [
+        Promise(name, len(ids), _judge(ids), {"seconds": took}),
+        Promise(f"workflows: {name}", len(runs), flows.judge(runs)),
+    ]
 
 
 def _try_absent(integrations: list[Integration]) -> Promise:

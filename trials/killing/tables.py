@@ -21,7 +21,15 @@ LEFT_OUT_TABLES = {"workingprocess", "pace"}
 # A column that says how the run was done, not what it did. Ids are left out everywhere; of a time
 # only whether there is one, unless it is the vendor's.
 LEFT_OUT = {
-    "syncrun": {"fence", "attempts", "worker", "progress_done", "progress_total"},
+    # Workflows look at its events a moment later, whoever works then.
+    "syncrun": {
+        "fence",
+        "attempts",
+        "worker",
+        "progress_done",
+        "progress_total",
+        "events_dispatched_at",
+    },
     "credentials": {"base_url"},  # each trial has a port of its own
 }
 VENDOR_TIMES = {("saasuser", "last_activity")}
