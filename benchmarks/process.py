@@ -1,7 +1,8 @@
-"""How much memory this process has needed at most."""
+"""What this process has needed: memory at most, and time of the processors."""
 
 import resource
 import sys
+import time
 from pathlib import Path
 
 
@@ -13,3 +14,8 @@ def peak_megabytes() -> float:
         return int(line.split()[1]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def cpu_seconds() -> float:
+    """What this process has used of the processors so far, in all of its threads."""
+    return time.process_time()

@@ -1,6 +1,8 @@
-"""`make bench`: our sync against the floor, in turn, on this machine; ratios, not absolute figures.
+"""`make bench`: ours against the floor, in turn, on this machine; ratios, not absolute figures.
 
-    make bench ARGS="--records 10000,100000 --rounds 3 --sqlite"
+    make bench ARGS="--only syncs --records 10000,100000 --rounds 3 --sqlite"
+    make bench ARGS="--only workflows --records 10000 --rounds 3"
+    make bench ARGS="--only pages --records 1000000 --rounds 3"
 
 Needs PostgreSQL at BENCH_DATABASE_URL (its database is not touched: others are made and dropped).
 """
@@ -43,13 +45,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--records", default="10000,100000")
+    parser.add_argument("--only", choices=["syncs", "workflows", "pages"])
+    parser.add_argument(
+        "--records", help="10000,100000 for syncs, 10000 for workflows, 100000 for pages"
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sqlite", action="store_true", help="SQLite too")
+    parser.add_argument("--sqlite", action="store_true", help="SQLite too, of syncs")
     options = parser.parse_args()
+    if options.only in {None, "syncs"}:
+        measure_syncs(options)
+    if options.only in {None, "workflows"}:
+        import run_workflows
+
+        run_workflows.measure(first_number(options, "10000"), options.rounds)
+    if options.only in {None, "pages"}:
+        import pages
+
+        pages.measure(first_number(options, "100000"), options.rounds)
+
+
+def first_number(options: argparse.Namespace, otherwise: str) -> int:
+    return int((options.records or otherwise).partition(",")[0])
+
+
+def measure_syncs(options: argparse.Namespace) -> None:
     engines = ["postgresql", "sqlite"] if options.sqlite else ["postgresql"]
     for engine in engines:
-        for records in map(int, options.records.split(",")):
+        for records in map(int, (options.records or "10000,100000").split(",")):
             measure(engine, records, options.rounds)
 
 
@@ -107,19 +129,39 @@ def switch(port: int, version: int) -> None:
 
 
 @contextlib.contextmanager
-def database(engine: str, name: str) -> Iterator[str]:
-    """An empty database, dropped afterwards: a PostgreSQL URL or a SQLite file."""
+def database(engine: str, name: str, *, like: str = "template1") -> Iterator[str]:
+    """A database, dropped afterwards: a PostgreSQL URL or a SQLite file.
+
+    Empty, or a copy of the PostgreSQL database at the URL `like`.
+    """
     if engine == "sqlite":
         with tempfile.TemporaryDirectory(prefix="rolecall-bench-") as folder:
             yield f"{folder}/bench.sqlite3"
         return
     full_name = f"rolecall_bench_{os.getpid()}_{name}"
     with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{full_name}"')
+        original = urlsplit(like).path.rpartition("/")[2]
+        server.execute(f'CREATE DATABASE "{full_name}" TEMPLATE "{original}"')
         try:
             yield urlsplit(SERVER)._replace(path=f"/{full_name}").geturl()
         finally:
             server.execute(f'DROP DATABASE "{full_name}" WITH (FORCE)')
+
+
+def our_environment(database_url: str, port: int) -> dict[str, str]:
+    """What our programs run with: their own database and folder, this vendor and no other."""
+    folder = Path(tempfile.gettempdir()) / "rolecall-bench-data"
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder),
+        "SECRETS_FILE": str(folder / "secrets.env"),
+        "ROLECALL_IGNORE_ENV_FILE": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
+        "EGRESS_EXTRA_HOSTS": f"127.0.0.1:{port}",
+        "SOURCE_URL": f"http://127.0.0.1:{port}/api/v1",
+        "LOG_LEVEL": "WARNING",
+    }
 
 
 def child(program: str, engine: str, place: str, port: int, what: str) -> Result:
@@ -130,17 +172,9 @@ def child(program: str, engine: str, place: str, port: int, what: str) -> Result
         command = [str(HERE / f"floor_{engine}.py"), place, f"{base}/users", what]
     else:
         command = [str(HERE / "ours.py"), what]
-        folder = Path(tempfile.gettempdir()) / "rolecall-bench-data"
-        environment |= {
-            "DATABASE_URL": place if engine == "postgresql" else f"sqlite:///{place}",
-            "DATA_DIR": str(folder),
-            "SECRETS_FILE": str(folder / "secrets.env"),
-            "ROLECALL_IGNORE_ENV_FILE": "1",
-            "DJANGO_SETTINGS_MODULE": "config.settings.local",
-            "EGRESS_EXTRA_HOSTS": f"127.0.0.1:{port}",
-            "SOURCE_URL": base,
-            "LOG_LEVEL": "WARNING",
-        }
+        environment = our_environment(
+            place if engine == "postgresql" else f"sqlite:///{place}", port
+        )
     ended = subprocess.run(
         [sys.executable, *command],
         cwd=HERE.parent, env=environment, stdout=subprocess.PIPE, check=True,
