@@ -230,7 +230,8 @@ def _write(batch: Batch, worked: tuple[Step | None, _Done], began: datetime, now
             insert_rows(BlockRun, WAY_COLUMNS, [one for one in way if one is not None])
         _forget_mapped(went)
         queue_mails(batch, went)
-        note_outcomes(batch.workflow, batch.kind, [what for _row, what in went])
+        told = [what for _row, what in went]
+        note_outcomes(batch.workflow, batch.kind, told, block=batch.block)
         tell_held(batch, went, now)
 
 

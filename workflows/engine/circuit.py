@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from integrations.mails import queue_mail
 from integrations.models import Integration, Notification
+from workflows.definition import END, BlockPart
 from workflows.engine.pausing import take_back_calls
 from workflows.kinds import BlockKind, Outcome, Then
 from workflows.links import link_to
@@ -18,20 +19,30 @@ from workflows.models import Workflow
 IN_A_ROW = 20
 # The record lacks a value or is protected, so nobody was called; or the account is there already.
 _OF_THE_RECORD = frozenset({"not_sent", "protected", "exists"})
+# The vendor does not know it: an answer, where the block has a way for those.
+_NOT_KNOWN = frozenset({"not_found"})
 
 
-def note_outcomes(workflow: Workflow, kind: BlockKind | None, outcomes: Sequence[Outcome]) -> None:
+def note_outcomes(
+    workflow: Workflow,
+    kind: BlockKind | None,
+    outcomes: Sequence[Outcome],
+    *,
+    block: BlockPart | None = None,
+) -> None:
     """Count a batch towards the circuit, and pause where it breaks. In the engine's transaction.
 
     Only calls to vendors count: what fails for one record is no sign of a broken workflow, and
-    neither goes on with a row of failures nor ends it. No query for blocks without such calls.
+    neither goes on with a row of failures nor ends it. That a vendor does not know an account is
+    no failure where the exit Failure leads to another block. No query for blocks without calls.
     """
     stopped = next((one for one in outcomes if one.then == Then.STOPS), None)
     if stopped is not None:
         pause(workflow, stopped.note)
         return
     calls = kind is not None and kind.calls
-    ended = [one for one in outcomes if _counts(one)] if calls else []
+    passed = _OF_THE_RECORD | _NOT_KNOWN if _has_way_of_failure(block) else _OF_THE_RECORD
+    ended = [one for one in outcomes if _counts(one, passed)] if calls else []
     streak = _trailing_failures(ended)
     if not ended or not (streak or workflow.failures_in_a_row):
         return
@@ -47,8 +58,12 @@ def note_outcomes(workflow: Workflow, kind: BlockKind | None, outcomes: Sequence
         )
 
 
-def _counts(outcome: Outcome) -> bool:
-    return outcome.then == Then.GOES_ON and outcome.code not in _OF_THE_RECORD
+def _has_way_of_failure(block: BlockPart | None) -> bool:
+    return block is not None and block.exits.get("failure", END) not in ("", END)
+
+
+def _counts(outcome: Outcome, passed: frozenset[str]) -> bool:
+    return outcome.then == Then.GOES_ON and outcome.code not in passed
 
 
 def _trailing_failures(outcomes: Sequence[Outcome]) -> int:

@@ -17,6 +17,7 @@ from people.models import Event, Person
 from tests.integrations.presets.desk import Desk
 from tests.makers import make_custom_field, make_person
 from tests.workflows.makers import make_item, make_run, make_workflow
+from workflows.definition import BlockPart
 from workflows.engine.advance import advance_one
 from workflows.engine.circuit import IN_A_ROW, note_outcomes
 from workflows.engine.claims import claim_batch
@@ -353,6 +354,22 @@ def test_s_25_records_for_which_nothing_is_to_be_called_pause_nothing(code: str)
 
     workflow.refresh_from_db()
     assert (before, workflow.state) == ("active", "paused")
+
+
+@pytest.mark.parametrize(("failure", "after"), [("create", "active"), ("end", "paused")])
+def test_accounts_that_a_vendor_does_not_know_pause_nothing_where_that_has_a_way(
+    failure: str, after: str
+) -> None:
+    """Look it up, else create it: of a hundred joiners nobody is there yet."""
+    workflow = make_workflow([UPDATE])
+    look_up = BlockPart("look_up", "api", exits={"success": "end", "failure": failure})
+    unknown = failed("There is no such user.", code="not_found", status=404)
+
+    with transaction.atomic():
+        note_outcomes(workflow, find_kind("api"), [unknown] * IN_A_ROW, block=look_up)
+
+    workflow.refresh_from_db()
+    assert workflow.state == after
 
 
 def test_a_custom_field_that_is_written_by_one_block_is_seen_by_the_next() -> None:
