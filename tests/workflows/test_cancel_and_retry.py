@@ -234,6 +234,34 @@ def test_a_call_that_a_worker_has_planned_and_not_sent_yet_is_not_sent_either(
     assert (call.state, call.code) == ("refused", "cancelled")
 
 
+def test_m_26_a_batch_that_was_claimed_before_its_record_was_cancelled_sends_nothing_for_it(
+    betterworks: Desk,
+) -> None:
+    """Looking up what a call needs may take long; whoever cancels meanwhile is heard (F-12)."""
+    make = {
+        "key": "make",
+        "kind": "api",
+        "preset": "betterworks.create_user",
+        "credentials": betterworks.credentials.name,
+        "settings": {},
+        "exits": {"success": "end", "failure": "end"},
+    }
+    run = make_run(make_workflow([make]))
+    left = make_item(run, betterworks.person(email="left@acme.example"))
+    kept = make_item(run, betterworks.person(email="kept@acme.example"))
+    now = timezone.now() + timedelta(seconds=1)
+    batch = claim_batch(now)
+    assert batch is not None
+
+    cancel_items([left.pk], by="ann")
+    advance._write(batch, advance._work(batch, now, timezone.now), now, now)
+
+    states = {item.pk: RunItem.objects.get(pk=item.pk).state for item in (left, kept)}
+    assert states == {left.pk: "cancelled", kept.pk: "done"}
+    assert betterworks.effects() == ["user.create"]
+    assert Operation.objects.get().record == "kept@acme.example"
+
+
 def test_a_queued_run_is_cancelled_before_its_records_are_chosen(workflow: Workflow) -> None:
     run = make_run(workflow, state="queued", started_at=None)
 

@@ -17,7 +17,7 @@ from workflows.api.opening import CannotWork, Ready, check_account
 from workflows.api.outcomes import as_failure, held, not_now, not_sent, of_operation
 from workflows.api.preparing import prepare
 from workflows.api.settings import takes_by_body
-from workflows.engine.pausing import is_active
+from workflows.engine.pausing import may_send
 from workflows.kinds import Item, Outcome, stops
 from workflows.together import NOBODY, Others, others_of, waits_for_others
 
@@ -128,13 +128,25 @@ def _perform(
     guarded: bool,
 ) -> dict[int, Outcome]:
     """Have calls made, once for each item. Raises OverLimit where they are guarded."""
-    listed = list(pairs)
-    if not listed:
+    wanted = list(pairs)
+    if not wanted:
         return {}
+    free = may_send({item.id: item.fence for item, _call in wanted})
+    # Of a cancelled one nobody writes what becomes of it here.
+    paused = not_now("Nothing was sent: the workflow was paused.")
+    unsent = {item.id: paused for item, _call in wanted if item.id not in free}
+    listed = [(item, call) for item, call in wanted if item.id in free]
+    return unsent | _send(ready, client, listed, guarded=guarded)
+
+
+def _send(
+    ready: Ready,
+    client: VendorClient,
+    listed: Sequence[tuple[Item, PresetCall]],
+    *,
+    guarded: bool,
+) -> dict[int, Outcome]:
     step, settings = ready.step, ready.settings
-    if not is_active(step.workflow):
-        paused = not_now("Nothing was sent: the workflow was paused.")
-        return {item.id: paused for item, _call in listed}
     maps = Maps(settings.positive, settings.negative)
     asked = [
         Asked(call, step.operation_key(item), guarded=guarded, maps=maps) for item, call in listed

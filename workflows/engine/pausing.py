@@ -1,7 +1,8 @@
-"""A workflow that pauses sends nothing more: what it had planned is asked for anew later."""
+"""Who is paused or cancelled sends nothing more: what was planned is asked for anew later."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db.models import Q
@@ -27,6 +28,11 @@ def take_back_calls(workflow: Workflow, now: datetime) -> int:
     return take_back(keys, note=_NOTE, now=now) if keys else 0
 
 
-def is_active(workflow: Workflow) -> bool:
-    """Whether it may send anything at this moment. One query."""
-    return Workflow.objects.filter(pk=workflow.pk, state=Workflow.State.ACTIVE).exists()
+def may_send(fences: Mapping[int, int]) -> set[int]:
+    """The items, of these with their fences, whose calls may go out at this moment. One query.
+
+    Their workflow is active, and they are in the hands of who took them: cancelling raises the
+    fence.
+    """
+    rows = RunItem.objects.filter(pk__among=list(fences), workflow__state=Workflow.State.ACTIVE)
+    return {pk for pk, fence in rows.values_list("pk", "fence") if fence == fences[pk]}
