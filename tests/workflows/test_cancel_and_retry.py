@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
 from integrations.models import Operation
+from integrations.operations.advance import advance_one as advance_operation
+from integrations.operations.resolve import ask_again
 from people.models import Person
 from tests.integrations.presets.desk import Desk
-from tests.makers import make_custom_field, make_operation, make_person
+from tests.makers import make_custom_field, make_operation, make_person, make_user
 from tests.workflows.makers import activate, make_item, make_run, make_workflow
 from workflows.cancelling import cancel_items, cancel_run
 from workflows.definition import Definition
@@ -329,6 +332,75 @@ def test_m_26_what_was_cancelled_after_its_call_went_through_takes_its_result(
     assert (retried.retried, item.state) == (1, "done")
     assert betterworks.effects() == ["user.create"]
     assert Operation.objects.count() == 1
+
+
+def test_m_26_a_call_that_went_through_is_not_sent_again_where_its_answer_did_not_fit(
+    goto: Desk,
+) -> None:
+    """Not twice for the same person, and what was kept of the answer is stored by the newer tab."""
+    make_custom_field("Size", type="integer")
+    make_custom_field("Told")
+    ann = goto.person(email="ann@acme.example")
+    Person.objects.filter(pk=ann.pk).update(custom={goto.id_field: goto.account(ann).external_id})
+    item = make_item(make_run(make_workflow([welcome(goto, to="size")])), ann)
+    go()
+    item.refresh_from_db()
+    first = (item.state, item.code)
+    data = {"begin": {"actions": ["manual"]}, "blocks": [welcome(goto, to="told")]}
+    activate(item.workflow, write_version(item.workflow, Definition.from_data(data), by="test"))
+
+    same = retry([item.pk], by="ann")
+    go()
+    still = RunItem.objects.get(pk=item.pk)
+    newer = retry([item.pk], by="ann", version="current")
+    go()
+
+    item.refresh_from_db()
+    ann.refresh_from_db()
+    assert first == (still.state, still.code) == ("failed", "not_stored")
+    assert (same.retried, newer.retried, item.state) == (1, 1, "done")
+    assert goto.effects() == ["mail.welcome"]
+    assert ann.custom["told"] == "sent"
+    assert Operation.objects.get().mapped == {}
+
+
+def welcome(desk: Desk, *, to: str) -> dict[str, Any]:
+    """Sends a mail to the record, and keeps a word of it there."""
+    return {
+        "key": "welcome",
+        "kind": "api",
+        "preset": f"{desk.vendor}.resend_welcome_email",
+        "credentials": desk.credentials.name,
+        "settings": {"response": {"positive": [{"from": "sent", "to": to}]}},
+        "exits": {"success": "end", "failure": "end"},
+    }
+
+
+def test_m_26_what_somebody_had_sent_again_by_name_is_not_sent_a_third_time(
+    goto: Desk,
+) -> None:
+    """The page of the operation had it sent; the record, which failed, takes that result."""
+    ann = goto.person(email="ann@acme.example")
+    Person.objects.filter(pk=ann.pk).update(custom={goto.id_field: goto.account(ann).external_id})
+    item = make_item(make_run(make_workflow([welcome(goto, to="variables.told")])), ann)
+    goto.sandbox.faults.add(
+        "status", vendor="goto", method="POST", path="/users", status=403, count=1
+    )
+    go()
+    call = Operation.objects.get()
+    ask_again(call.pk, by=make_user("boss"), now=timezone.now())
+    while advance_operation(timezone.now() + timedelta(seconds=1)):
+        pass
+    item.refresh_from_db()
+    failed = (call.state, item.state)
+
+    retry([item.pk], by="ann")
+    go()
+
+    item.refresh_from_db()
+    assert failed == ("refused", "failed")
+    assert item.state == "done"
+    assert goto.effects() == ["mail.welcome"]
 
 
 def test_what_stopped_behind_a_failure_is_retried_there_and_not_before(

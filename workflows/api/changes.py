@@ -12,14 +12,25 @@ from integrations.models import Operation
 from integrations.operations.batch import Asked, perform_many
 from integrations.operations.guarding import room_for_call
 from integrations.operations.mapped import Maps
+from integrations.operations.rows import must_not_be_repeated, row_of
 from integrations.presets.call import PresetCall
 from workflows.api.opening import CannotWork, Ready, check_account
-from workflows.api.outcomes import as_failure, held, not_now, not_sent, of_operation
+from workflows.api.outcomes import (
+    as_failure,
+    held,
+    not_now,
+    not_sent,
+    of_earlier,
+    of_operation,
+)
 from workflows.api.preparing import prepare
 from workflows.api.settings import takes_by_body
 from workflows.engine.pausing import may_send
-from workflows.kinds import Item, Outcome, stops
+from workflows.kinds import Item, Outcome, operation_key, stops
 from workflows.together import NOBODY, Others, others_of, waits_for_others
+
+# What `ask_again` puts behind the key of a call, as often as anybody would.
+_AGAIN = ("", *(f"#{number}" for number in range(1, 6)))
 
 
 def _operations(ready: Ready) -> dict[int, Operation]:
@@ -29,13 +40,43 @@ def _operations(ready: Ready) -> dict[int, Operation]:
     return {keys[row.key]: row for row in found}
 
 
+def _earlier_ones(ready: Ready) -> dict[int, list[Operation]]:
+    """Calls of earlier tries that went through, by item, the newest first. One query, or none.
+
+    Those that a person asked for again by name are among them.
+    """
+    step = ready.step
+    keys = {
+        f"{operation_key(item.id, step.block.key, number)}{again}": item.id
+        for item in step.items
+        for number in range(item.retry)
+        for again in _AGAIN
+    }
+    found: dict[int, list[Operation]] = {}
+    if keys:
+        rows = Operation.objects.filter(key__among=list(keys), state=Operation.State.DONE)
+        for row in rows.order_by("-pk"):
+            found.setdefault(keys[row.key], []).append(row)
+    return found
+
+
+def _is_same(row: Operation, call: PresetCall) -> bool:
+    """Whether a call that went through did what this one asks for, and must not be done twice."""
+    if row.preset != call.preset_id:
+        return False
+    if row.request_hash == call.request.hash:
+        return True
+    asked = row_of(call, key=row.key, started_by="", guarded=False, now=row.created_at)
+    return asked.effect == row.effect and must_not_be_repeated(row)
+
+
 def _has_ended(row: Operation | None) -> bool:
     return row is not None and row.state in Operation.ENDED_STATES
 
 
 def change_all(ready: Ready, client: VendorClient) -> list[Outcome]:
     """What each item's call comes to, in order. Not in a transaction; safe to repeat."""
-    known = _operations(ready)
+    known, earlier = _operations(ready), _earlier_ones(ready)
     todo = [item for item in ready.step.items if not _has_ended(known.get(item.id))]
     prepared = dict(zip((item.id for item in todo), prepare(ready, todo, client), strict=True))
     outcomes: dict[int, Outcome] = {}
@@ -44,7 +85,8 @@ def change_all(ready: Ready, client: VendorClient) -> list[Outcome]:
     for item in ready.step.items:
         row, one = known.get(item.id), prepared.get(item.id)
         if isinstance(one, PresetCall):
-            end = None if row is not None else _before_sending(ready, item, one)
+            before = earlier.get(item.id, ())
+            end = None if row is not None else _before_sending(ready, item, one, before)
             if end is not None:
                 outcomes[item.id] = end
             elif row is None and one.takes_access and not item.approved_by:
@@ -93,8 +135,13 @@ def _waits(ready: Ready, pairs: Sequence[tuple[Item, PresetCall]], others: Other
     return not room.allows(number + others.staying + others.coming)
 
 
-def _before_sending(ready: Ready, item: Item, call: PresetCall) -> Outcome | None:
+def _before_sending(
+    ready: Ready, item: Item, call: PresetCall, earlier: Iterable[Operation]
+) -> Outcome | None:
     """What keeps a call that was made ready from being sent; None where nothing does."""
+    same = next((row for row in earlier if _is_same(row, call)), None)
+    if same is not None:
+        return of_earlier(ready, same)
     try:
         check_account(ready, call.tenant)
     except CannotWork as problem:

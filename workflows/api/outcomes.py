@@ -10,6 +10,7 @@ from typing import Any
 from integrations import templates
 from integrations.errors import BrokenAnswer, PresetRefused, TemplateError, TryLater, VendorError
 from integrations.models import Operation
+from integrations.operations.mapped import maps_of
 from integrations.operations.unsent import TAKEN_BACK
 from integrations.operations.words import standing
 from integrations.presets.answers import kept, masked
@@ -212,6 +213,19 @@ def of_operation(ready: Ready, row: Operation) -> Outcome:
         note=mask(standing(row)),
         **{**common, "answer": None},
     )
+
+
+def of_earlier(ready: Ready, row: Operation) -> Outcome:
+    """What an earlier try of the same item came to, stored as the Response tab says now."""
+    asked = dict(maps_of(row).positive)
+    row.mapped = {
+        to: row.mapped[asked[template]]
+        for template, to in ready.settings.positive
+        if asked.get(template) in row.mapped
+    }
+    once = "It went through in an earlier try, so it was not sent again; of its answer only what "
+    outcome = of_operation(ready, row)
+    return replace(outcome, note=_joined(outcome.note, f"{once}was kept then can be stored."))
 
 
 def not_now(why: str, **more: Any) -> Outcome:

@@ -33,6 +33,8 @@ from workflows.writing import apply_outcomes
 
 logger = logging.getLogger(__name__)
 _GONE = Ended(State.FAILED.value, "The record was deleted while the workflow ran.", "record_gone")
+# A call went through, but not all of its answer could be stored.
+_NOT_WRITTEN = frozenset({"not_stored", "not_written"})
 _NO_LONGER = Ended(
     State.NO_LONGER_APPLIES.value, "The record no longer matches the rules of Begin."
 )
@@ -259,11 +261,16 @@ def _writes(what: Outcome) -> bool:
 
 
 def _forget_mapped(went: Sequence[tuple[Row, Outcome]]) -> None:
-    """What was asked for from answers is in its fields now: the journal keeps no copy (M-8)."""
+    """What was asked for from answers is in its fields now: the journal keeps no copy (M-8).
+
+    What could not be written yet is kept, for a retry.
+    """
     ids = [
         what.operation_id
         for _row, what in went
-        if what.operation_id is not None and what.then == Then.GOES_ON
+        if what.operation_id is not None
+        and what.then == Then.GOES_ON
+        and what.code not in _NOT_WRITTEN
     ]
     taken = [row for row in went if row[1].sets or row[1].variables]
     if ids and taken:
