@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
 from integrations.models import Operation
@@ -47,9 +48,15 @@ def refresh_runs(run_ids: Collection[int], now: datetime) -> None:
 
 
 def refresh_idle_runs(now: datetime) -> None:
-    """The same for runs whose last worker died before it could. For the tick; one query."""
-    going_on = RunItem.objects.filter(run=OuterRef("pk"), state__in=_GOING_ON)
-    idle = WorkflowRun.objects.filter(~Exists(going_on), state=RunState.RUNNING)
+    """The same for runs whose last worker died before it could. For the tick; one query.
+
+    And for those of which two people decided at the same moment, each on a part.
+    """
+    items = RunItem.objects.filter(run=OuterRef("pk"))
+    idle = WorkflowRun.objects.filter(
+        Q(~Exists(items.filter(state__in=_GOING_ON)), state=RunState.RUNNING)
+        | Q(~Exists(items.filter(state=State.HELD)), state=RunState.HELD)
+    )
     if ids := list(idle.values_list("pk", flat=True)):
         refresh_runs(ids, now)
 
@@ -112,7 +119,17 @@ def _blank() -> dict[str, Any]:
     return {**dict.fromkeys(words, 0), "operations": {"done": 0, "refused": 0, "unknown": 0}}
 
 
+@transaction.atomic
 def _end(run_ids: list[int], now: datetime) -> None:
+    """Who asks for records again at this moment waits, or was first: then their run goes on."""
+    runs = WorkflowRun.objects.select_for_update().filter(pk__in=run_ids).order_by("pk")
+    locked = set(runs.values_list("pk", flat=True))
+    is_open = RunItem.objects.filter(run__in=locked, state__in=RunItem.OPEN_STATES).order_by()
+    if ended := locked - set(is_open.values_list("run", flat=True).distinct()):
+        _write_end(sorted(ended), now)
+
+
+def _write_end(run_ids: list[int], now: datetime) -> None:
     by_outcome: dict[str, list[int]] = defaultdict(list)
     all_counts = counts_of(run_ids)
     for pk, counts in all_counts.items():
