@@ -89,13 +89,17 @@ class IntegrationsError(Exception):
         self.message = message
 
 
+LONGEST_ASKED = 31 * 86_400.0
+"""Seconds: who asks for a longer pause names a moment in their place, or what no calendar holds."""
+
+
 class VendorError(IntegrationsError):
     """A call to a vendor that ended badly.
 
     `status` is the HTTP status where there was an answer; `retry_after` are seconds that the
-    vendor asked us to wait, where it asked for more than one wait may last. `sent` is False where
-    certainly not one byte of the request went out. `body` is what a short answer said, for judging
-    what it means; it is never shown or stored as it is.
+    vendor asked us to wait, at most a month, where it asked for more than one wait may last. `sent`
+    is False where certainly not one byte of the request went out. `body` is what a short answer
+    said, for judging what it means; it is never shown or stored as it is.
     """
 
     sent: bool = True
@@ -112,7 +116,7 @@ class VendorError(IntegrationsError):
         super().__init__(message)
         self.code = code
         self.status = status
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else min(retry_after, LONGEST_ASKED)
 
     @property
     def is_connection_failure(self) -> bool:

@@ -284,6 +284,25 @@ def test_an_outage_waits_and_is_never_not_found(
     assert "could not be asked" in last.note
 
 
+@pytest.mark.parametrize("pause", [1_764_000_000, 1_764_000_000_000, 10**300])
+@pytest.mark.parametrize("preset", ["create_user", "get_user_by_id"])
+def test_a_pause_that_no_calendar_holds_is_a_month_and_stops_no_workflow(
+    betterworks: Desk, preset: str, pause: int
+) -> None:
+    """(F-18) A moment in seconds or milliseconds where seconds to wait should stand."""
+    person = betterworks.person(email="ann@acme.example", vendor_id="5")
+    step = step_of(betterworks, preset, [person])
+    betterworks.sandbox.faults.add("status", vendor="betterworks", status=429, retry_after=pause)
+
+    (outcome,) = run_step(step)
+
+    call = Operation.objects.first()
+    due_at = outcome.due_at if call is None else call.due_at
+    assert outcome.then == Then.WAITS
+    assert due_at is not None
+    assert abs(due_at - step.now - timedelta(days=31)) < timedelta(days=1)
+
+
 def test_a_vendor_that_refuses_the_key_is_no_not_found(betterworks: Desk) -> None:
     """(C-25)"""
     betterworks.sandbox.faults.add("status", vendor="betterworks", status=401)
