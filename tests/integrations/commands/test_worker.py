@@ -71,14 +71,12 @@ def test_a_run_whose_process_fell_silent_is_done_again(company: Sandbox):
 
 
 def test_a_run_that_shows_that_it_lives_is_left_alone(company: Sandbox):
-    queue(
-        BAMBOO,
-        state="running",
-        heartbeat_at=timezone.now() - timedelta(seconds=lease_seconds() - 1),
-    )
+    beat = timezone.now()
+    queue(BAMBOO, state="running", heartbeat_at=beat)
 
-    assert free_lost_runs() == 0
+    assert free_lost_runs(beat + timedelta(seconds=lease_seconds() - 1)) == 0
     assert Worker().do_due() == []
+    assert free_lost_runs(beat + timedelta(seconds=lease_seconds() + 1)) == 1
 
 
 def test_a_run_that_killed_five_processes_fails_with_a_clear_message(company: Sandbox):
@@ -127,7 +125,7 @@ def test_sigterm_lets_the_present_run_end_and_begins_no_other(company: Sandbox):
     """F-06: the run that is under way has its time."""
     first, second = queue(BAMBOO), queue(AHA)
     (fault,) = company.faults.arm(
-        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=1, count=1)]
+        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=3, count=1)]
     )
     worker = Worker()
     later = signal_when_asked(company, fault, signal.SIGTERM)
@@ -146,7 +144,7 @@ def test_a_run_that_takes_too_long_to_stop_goes_back_to_the_queue(company: Sandb
     """SIGTERM: the present run has its time; what is not done by then is another process's."""
     run = queue(BAMBOO)
     (fault,) = company.faults.arm(
-        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=20)]
+        [Fault(kind="delay", vendor="bamboohr", path="reports", seconds=120)]
     )
     worker = Worker(stop_within=0.3)
     later = signal_when_asked(company, fault, signal.SIGTERM)
@@ -157,7 +155,7 @@ def test_a_run_that_takes_too_long_to_stop_goes_back_to_the_queue(company: Sandb
 
     later.join()
     run.refresh_from_db()
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     assert (run.state, run.attempts, run.fence) == ("queued", 0, 2)
 
 

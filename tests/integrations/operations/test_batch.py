@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.makers import make_application, make_saas_user
 from .calls import Desk, at_once
 
 State = Operation.State
+OF_ENDS = 5  # statements that write down some ends, at most
 ID = Maps(positive=(("{{ response.id }}", "betterworks_user_id"),))
 
 
@@ -192,13 +194,18 @@ def test_a_hundred_calls_cost_three_commits(shared_desk: Desk) -> None:
             Asked(shared_desk.create(f"{name}{at}@acme.example"), f"{name}:{at}", guarded=False)
             for at in range(100)
         ]
+        began = time.monotonic()
         with CaptureQueriesContext(connection) as captured:
             perform_all(shared_desk, calls)
-        counts.append(statements(captured))
+        counts.append((*statements(captured), int(time.monotonic() - began)))
 
+    usual = 12 if connection.vendor == "postgresql" else 15
+    for asked, _commits, seconds in counts:
+        # Where the machine is busy, ends are written down once a second.
+        assert usual <= asked <= usual + OF_ENDS * seconds
     # The first call with some credentials makes the row of their pace, too.
-    assert counts[1][1] <= 3
-    assert counts[0][0] == counts[1][0] == (12 if connection.vendor == "postgresql" else 15)
+    _asked, commits, seconds = counts[1]
+    assert commits <= 3 + seconds
 
 
 def test_sending_threads_leave_no_connection_behind(shared_desk: Desk) -> None:

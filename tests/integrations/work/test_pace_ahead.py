@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -18,12 +20,14 @@ def test_many_calls_on_threads_share_the_slots_that_one_of_them_reserved(world: 
     limiter = SharedLimiter(world.integration("aha").credentials_id or 0, FAR_AWAY)
     limiter.take()
 
+    began = time.monotonic()
     with CaptureQueriesContext(connection) as asked:
         waited = list(on_threads(lambda _call: limiter.take(), range(200), most=32))
 
     assert [seconds for _place, seconds in waited] == [0.0] * 200
-    # One for each of 2, 4, 8 ... 128 calls; more where this machine is slow and slots run out.
-    assert len(asked) <= 40
+    # One for each of 2, 4, 8 ... 128 calls; more where this machine is slow and slots run out,
+    # which they do ten times a second.
+    assert len(asked) <= 40 + 20 * (time.monotonic() - began)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting.")
