@@ -79,7 +79,7 @@ MANIFEST: dict[str, Any] = {
     "hosts": ["{{ subdomain }}.tiny.example"],
     "auth": {"api_key": {"prefix": "Token "}, "basic": {}},
     "rate": {"per_second": 1000, "source": "T1"},
-    "timeouts": {"connect": 2, "read": 0.3, "total": 1.0},
+    "timeouts": {"connect": 10, "read": 60, "total": 120},
     "max_bytes": 4_000_000,
     "test": {"request": {"path": "me"}},
     "loads": {
