@@ -232,10 +232,13 @@ def dispatch() -> None:
 
 def get_ready(what: str, limit: int) -> None:
     """What a worker has done long before; not timed."""
+    from django.urls import reverse
+
     from integrations.models import Credentials
     from integrations.registry import vendors
 
     vendors()
+    reverse("admin:index")  # reads all addresses; mails hold some
     if limit:
         Credentials.objects.update(overrides=rate(limit))
     if what == "dispatch":

@@ -190,10 +190,6 @@ def _matching(taker: Taker, events: Iterable[EventRow], rows: Mapping[int, Row])
 def _start(event: EventRow, labels: Mapping[int, str], origins: Origins) -> Start:
     record_id = event["object_id"]
     origin = origins.get(event["workflow_run_id"] or 0)
-    return Start(
-        record_id=record_id,
-        label=labels.get(record_id, str(record_id)),
-        event_id=event["id"],
-        approved=bool(event["approved_by"]),
-        chain=origin[1] + 1 if origin else 0,
-    )
+    chain = origin[1] + 1 if origin else 0
+    label = labels.get(record_id) or str(record_id)
+    return Start(record_id, label, event["id"], bool(event["approved_by"]), chain)

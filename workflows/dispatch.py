@@ -143,9 +143,9 @@ def _write_run(
 
 def _not_begun(workflow: Workflow, starts: Sequence[Start]) -> list[Start]:
     """Without events that somebody has started the workflow for by name. One query."""
-    wanted = [start.event_id for start in starts]
-    begun = RunItem.objects.filter(workflow=workflow, event_id__among=wanted)
-    known = set(begun.values_list("event_id", flat=True))
+    wanted = [start.event_id or 0 for start in starts]
+    begun = RunItem.objects.filter(workflow=workflow, event_id__range=(min(wanted), max(wanted)))
+    known = set(begun.order_by().values_list("event_id", flat=True))
     return [start for start in starts if start.event_id not in known]
 
 

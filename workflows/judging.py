@@ -15,6 +15,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.rule_operators import ON_CHANGES
 from integrations.rules import Context, Rule, compile_rules
 from integrations.values import write_json
 from people.models import CustomField
@@ -32,7 +33,7 @@ class Judge:
     """Begin's rules, compiled, for one moment.
 
     `types` are all fields that could be named, `fields` those that are, and `special` those of them
-    that `flat` has to look for.
+    that `flat` has to look for. `asks_changes`: some rule is about the event that starts it.
     """
 
     records: str
@@ -43,6 +44,7 @@ class Judge:
     own: frozenset[str] = field(repr=False)
     rule: Rule = field(repr=False)
     context: Context = field(repr=False)
+    asks_changes: bool = True
 
     def matches(
         self,
@@ -69,7 +71,7 @@ class Judge:
         state = DEACTIVATED if row["status"] == DEACTIVATED else ACTIVE
         if not self._is_wanted(state, by_archive=by_archive):
             return False
-        return self.rule(row, self._about(changes))
+        return self.rule(row, self._about(changes) if self.asks_changes else self.context)
 
     def holds(
         self,
@@ -163,6 +165,7 @@ def judge_with(
         own=own,
         rule=_compiled(write_json(begin.rules), frozenset(types.items()), own),
         context=Context(now=now, zone=zone or timezone.get_default_timezone()),
+        asks_changes=any(row.get("operator") in ON_CHANGES for _at, row in rows_in(begin.rules)),
     )
 
 

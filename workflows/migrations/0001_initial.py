@@ -114,10 +114,10 @@ class Migration(migrations.Migration):
                 ('decided_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('finished_at', models.DateTimeField(null=True)),
-                ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='run_items', to='integrations.operation')),
-                ('workflow', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='workflows.workflow')),
+                ('operation', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='run_items', to='integrations.operation')),
+                ('workflow', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='workflows.workflow')),
                 ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='items', to='workflows.workflowrun')),
-                ('version', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='workflows.workflowversion')),
+                ('version', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='workflows.workflowversion')),
             ],
             options={
                 'ordering': ['id'],
@@ -250,6 +250,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='runitem',
             constraint=models.UniqueConstraint(condition=models.Q(('event_id__isnull', False)), fields=('workflow', 'event_id'), name='event_starts_a_workflow_once'),
+        ),
+        migrations.AddIndex(
+            model_name='runitem',
+            index=models.Index(condition=models.Q(('operation__isnull', False)), fields=['operation'], name='item_by_operation'),
         ),
         migrations.AddConstraint(
             model_name='runitem',
