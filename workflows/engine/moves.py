@@ -54,6 +54,9 @@ WAY_COLUMNS = (
 )
 # What an item carries only while it stays at a block.
 OF_THE_STAY = ("since", "waited", "approval", "told", "began", "away")
+# Of no use where nothing can be retried: parts of answers are not kept longer than needed.
+_OF_THE_WAY = ("variables", "failure", "written")
+_NEVER_AGAIN = (State.DONE, State.NO_LONGER_APPLIES)
 STOPPED = "stopped"
 
 
@@ -71,7 +74,10 @@ def item_row(batch: Batch, row: Row, what: Outcome | Ended, now: datetime) -> tu
     values = _stay(batch, row, now) | (
         _ended(what, now) if isinstance(what, Ended) else _moved(batch, row, what, now)
     )
-    values["context"] = orjson.dumps(values["context"]).decode()
+    context = values["context"]
+    if values["state"] in _NEVER_AGAIN:
+        context = {key: value for key, value in context.items() if key not in _OF_THE_WAY}
+    values["context"] = orjson.dumps(context).decode()
     return (row["pk"], *(values[column] for column in ITEM_COLUMNS))
 
 

@@ -393,3 +393,26 @@ def test_a_custom_field_that_is_written_by_one_block_is_seen_by_the_next() -> No
 
     person.refresh_from_db()
     assert (person.custom["level"], person.title) == ("A", "Clerk A")
+    assert RunItem.objects.get().context == {}, "what is done keeps no copies of values"
+
+
+def test_what_failed_keeps_its_variables_for_a_retry() -> None:
+    (person,) = people(1)
+    first = {
+        "key": "first",
+        "kind": "update",
+        "settings": {"set": {"variables.note": "{{ title }}"}},
+        "exits": {"success": "second", "failure": "end"},
+    }
+    second = {
+        "key": "second",
+        "kind": "update",
+        "settings": {"set": {"email": "no address"}},
+        "exits": {"success": "end", "failure": "end"},
+    }
+    started(make_workflow([first, second]), [person])
+
+    go()
+
+    item = RunItem.objects.get()
+    assert (item.state, item.context["variables"]) == ("failed", {"note": "Clerk"})
