@@ -22,7 +22,8 @@ from integrations.admin.standing import read_tokens
 from integrations.guard import Room, accounts_room, people_room
 from people.counting import counted_to
 from workflows.admin.activation import is_destructive
-from workflows.admin.shown import HIDDEN_NOTE, read_number, unseen_blocks, veil_for
+from workflows.admin.shown import HIDDEN_NOTE, read_number, veil_for
+from workflows.admin.unseen import unseen_in_run
 from workflows.approvals import DECIDE
 from workflows.held import HeldItem, approve, held_items, held_rows, reject
 from workflows.models import RunItem, WorkflowRun
@@ -116,7 +117,7 @@ class HeldPages(_Base):
 def _veiled(request: HttpRequest, run: WorkflowRun, items: Sequence[HeldItem]) -> list[HeldItem]:
     """Without what speaks of fields hidden from the reader (M-36); hashes are of the whole."""
     veil = veil_for(request, run.workflow, [item.record_id for item in items])
-    unseen = unseen_blocks(request, definition_of(run.version))
+    unseen = unseen_in_run(request, run)
     return [
         replace(item, why=HIDDEN_NOTE if item.block in unseen else veil(item.why)) for item in items
     ]

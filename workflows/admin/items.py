@@ -32,13 +32,12 @@ from workflows.admin.shown import (
     show_under,
     standing,
     trail,
-    unseen_blocks,
     veil_for,
 )
+from workflows.admin.unseen import unseen_in_run
 from workflows.approvals import DECIDE, asked_of, may_decide
 from workflows.engine.moves import STOPPED
 from workflows.models import BlockRun, RunItem
-from workflows.versions import definition_of
 
 _MOST_STEPS = 200
 _MOST_EVENTS = 50
@@ -137,7 +136,7 @@ def find_item(object_id: str) -> RunItem:
 def _steps(request: HttpRequest, item: RunItem, veil: Callable[[str], str]) -> Sequence[StepShown]:
     """The way in its order. Two queries."""
     rows = BlockRun.objects.filter(item=item.pk).order_by("pk")
-    unseen = unseen_blocks(request, definition_of(item.version))
+    unseen = unseen_in_run(request, item.run)
     theirs = payload_is_theirs(request)
     found = list((rows if theirs else rows.defer("request", "answer"))[:_MOST_STEPS])
     keys = [row.operation_id for row in found if row.operation_id is not None]
@@ -160,7 +159,7 @@ def _steps(request: HttpRequest, item: RunItem, veil: Callable[[str], str]) -> S
 
 def _note(request: HttpRequest, item: RunItem, veil: Callable[[str], str]) -> str:
     """The last note of an item, which may be of any block of its way. No query."""
-    unseen = unseen_blocks(request, definition_of(item.version))
+    unseen = unseen_in_run(request, item.run)
     return HIDDEN_NOTE if item.note and unseen else veil(item.note)
 
 

@@ -22,9 +22,9 @@ from workflows.admin.shown import (
     block_label,
     read_number,
     standing,
-    unseen_blocks,
     veil_for,
 )
+from workflows.admin.unseen import unseen_in_run
 from workflows.definition import END
 from workflows.models import RunItem, Workflow, WorkflowRun
 from workflows.versions import definition_of
@@ -110,7 +110,7 @@ def read_items(request: HttpRequest, run: WorkflowRun, asked: Mapping[str, str])
     found = list(rows.defer("context", "version__begin").order_by(order)[: PAGE + 1])
     kept = found[:PAGE]
     veil = veil_for(request, run.workflow, [item.record_id for item in kept])
-    if unseen_blocks(request, definition_of(run.version)):
+    if unseen_in_run(request, run):
         veil = _veil_all
     given = {name: value for name, value in chosen.items() if value}
     return ItemPage(
