@@ -23,7 +23,7 @@ def test_work_is_done_once_whatever_becomes_of_messages() -> None:
 
     done = subprocess.run(
         [sys.executable, "-m", "trials.broker", "--short"],
-        capture_output=True, text=True, check=False, timeout=600,
+        capture_output=True, text=True, check=False, timeout=1_200,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -25,7 +25,7 @@ def test_the_guard_holds_what_the_model_says() -> None:
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=300,
+        timeout=1_200,
         check=False,
     )
 

@@ -25,7 +25,7 @@ def try_kills(*flags: str) -> tuple[int, dict[str, Any]]:
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
-        timeout=300,
+        timeout=1_200,
         check=False,
     )
     return done.returncode, json.loads(done.stdout.splitlines()[-1])

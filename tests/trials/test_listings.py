@@ -19,7 +19,7 @@ def test_no_listing_that_proves_nothing_removes_anybody() -> None:
         [sys.executable, "-m", "trials.listings", "--short", "--json", database],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=300,
+        timeout=1_200,
         check=False,
     )
 

@@ -20,7 +20,7 @@ def test_no_lock_surfaces_and_no_write_is_lost() -> None:
         [sys.executable, "-m", "trials.locks", "--short", "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=300,
+        timeout=1_200,
         check=False,
     )
 

@@ -23,7 +23,7 @@ def test_no_call_is_lost_or_done_twice() -> None:
         [sys.executable, "-m", "trials.operations", "--short", "--json", database],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=600,
+        timeout=1_200,
         check=False,
     )
 

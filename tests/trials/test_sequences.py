@@ -14,7 +14,7 @@ def test_the_error_state_is_as_specified_for_short_sequences() -> None:
     """M-32, G-19."""
     done = subprocess.run(
         [sys.executable, "-m", "trials.sequences", "--short"],
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=1_200,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -20,7 +20,7 @@ def run_short(name: str) -> tuple[int, dict[str, Any]]:
         [sys.executable, "-m", f"trials.{name}", "--short", "--json", database],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=600,
+        timeout=1_200,
         check=False,
     )
     lines = done.stdout.splitlines()

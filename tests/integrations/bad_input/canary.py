@@ -68,6 +68,6 @@ def dump() -> bytes:
         ["pg_dump", "--dbname", database_url()],  # noqa: S607 - whichever is installed
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     return done.stdout

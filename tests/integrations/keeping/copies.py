@@ -51,7 +51,7 @@ def manage(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -165,7 +165,7 @@ def test_two_integrations_at_once_never_exceed_the_limit(
     for child in children:
         child.start()
     for child in children:
-        child.join(120)
+        child.join(600)
 
     counted = Event.objects.filter(kind="archive", guarded=True)
 

@@ -40,7 +40,7 @@ def run_at_once(*integrations: Integration) -> list[SyncRun]:
     for child in children:
         child.start()
     for child in children:
-        child.join(120)
+        child.join(600)
     return [SyncRun.objects.get(pk=run) for run in runs]
 
 

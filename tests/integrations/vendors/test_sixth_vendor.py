@@ -60,7 +60,7 @@ class Project:
             env=self.variables,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=1_200,
             check=False,
         )
         assert done.returncode == ends, f"{arguments}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
