@@ -117,6 +117,14 @@ def readiness(
     return replace(ready, sentences=tuple(_sentences(ready, rooms)))
 
 
+def calls_in_words(workflow: Workflow, definition: Definition) -> list[str]:
+    """A sentence for each block that calls a vendor, whoever the records are. Some ten queries."""
+    facts = read_facts(workflow)
+    return [
+        BlockReady(call).sentence for call in calls_of(definition, facts, _credentials(definition))
+    ]
+
+
 @dataclass(frozen=True)
 class Measured:
     """How many records match, and what that means for each block that calls a vendor."""

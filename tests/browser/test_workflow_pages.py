@@ -96,7 +96,7 @@ def test_a_workflow_is_made_activated_run_and_read_by_keyboard(
     page.get_by_label("Name").first.fill("Greetings")
     picture(page, "story-1-add")
     press(page, "Create draft")
-    page.get_by_label("By hand: somebody starts it").focus()
+    page.get_by_label("Manual: somebody starts it").focus()
     page.keyboard.press("Space")
     picture(page, "story-2-sheet")
     press(page, "Notification")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from django import forms
@@ -11,9 +12,9 @@ from django import forms
 from integrations.forms.rules import RulesField
 from integrations.forms.schedule import ScheduleField
 from workflows.definition import ALSO, END, BeginPart, BlockPart, Definition
-from workflows.errors import Mistake
+from workflows.errors import Mistake, NotNow
 from workflows.facts import Facts
-from workflows.forms.place import label_of
+from workflows.forms.place import is_twin, label_of
 from workflows.judging import fields_in
 from workflows.kinds import find_kind
 from workflows.models import Workflow
@@ -23,7 +24,7 @@ ACTION_WORDS = (
     ("edit", "Edit: a record was changed"),
     ("archive", "Archive: a record was deactivated"),
     ("schedule", "Schedule: at the times below"),
-    ("manual", "By hand: somebody starts it"),
+    ("manual", "Manual: somebody starts it"),
 )
 _RECORD_WORDS = (("active", "Active"), ("deactivated", "Deactivated"), ("all", "All"))
 _ALSO_WORDS = {
@@ -66,6 +67,7 @@ class WorkflowForm(forms.Form):
     """Of one workflow and one saved version of it; `definition` is what was typed."""
 
     base = forms.IntegerField(widget=forms.HiddenInput)
+    about = forms.CharField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(
         max_length=150,
         error_messages={"required": "Give the workflow a name."},
@@ -116,16 +118,16 @@ class WorkflowForm(forms.Form):
         hidden: Collection[str],
         **named: Any,
     ) -> None:
-        self.kept = kept
+        self.kept, self.hidden = kept, hidden
         named["initial"] = _initial(workflow, kept, base)
         super().__init__(*args, **named)
         seen = {key: type_ for key, type_ in facts.fields.items() if _is_offered(key, kept, hidden)}
-        labels = {key: label_of(key, facts.writable) for key in seen}
-        for key in filter(None, fields_in(kept.begin.rules)):
-            labels.setdefault(key, f"{key} (no longer there)")
+        used = set(filter(None, fields_in(kept.begin.rules)))
+        offered = [key for key in seen if key in used or not is_twin(workflow, key)]
+        gone = {key: f"{key} (no longer there)" for key in used}
         self.fields["rules"] = RulesField(
             label="Rules",
-            labels=labels,
+            labels=gone | {key: label_of(key, facts.writable) for key in offered},
             types=seen,
             on_changes=facts.own_fields & set(seen),
             help_text=self.fields["rules"].help_text,
@@ -183,6 +185,21 @@ def _is_offered(key: str, kept: Definition, hidden: Collection[str]) -> bool:
     return key.rpartition(".")[2] not in hidden or key in fields_in(kept.begin.rules)
 
 
+def about_of(workflow: Workflow) -> str:
+    """A mark of name and description, which belong to no version, to see that they were changed."""
+    return sha256(f"{workflow.name}\n{workflow.description}".encode()).hexdigest()
+
+
+def check_about(workflow: Workflow, begun_with: str) -> None:
+    """Raise NotNow when name or description are not those that the editor began with."""
+    if begun_with not in ("", about_of(workflow)):
+        raise NotNow(
+            "Somebody changed the name or the description of this workflow while you worked on it. "
+            "Nothing of yours was saved: keep what you typed, load the page again, and make your "
+            "change there."
+        )
+
+
 def exit_in_words(name: str) -> str:
     """What is said before where an exit leads."""
     return _EXIT_WORDS.get(name, f"On {name}, go to")
@@ -197,6 +214,7 @@ def _initial(workflow: Workflow, kept: Definition, base: int) -> dict[str, Any]:
     }
     return {
         "base": base,
+        "about": about_of(workflow),
         "name": workflow.name,
         "description": workflow.description,
         "actions": list(begin.actions),

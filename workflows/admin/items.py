@@ -102,6 +102,7 @@ class RunItemAdmin(ApprovalPages, ReadOnlyMixin, SafeQueryMixin, ModelAdmin):
             "where": block_label(item),
             "standing": standing(request, item, now),
             "note": _note(request, item, veil),
+            "asks": _asks(item),
             "steps": _steps(request, item, veil),
             "shows_payload": payload_is_theirs(request),
             "entries": _written(request, item),
@@ -161,6 +162,13 @@ def _note(request: HttpRequest, item: RunItem, veil: Callable[[str], str]) -> st
     """The last note of an item, which may be of any block of its way. No query."""
     unseen = unseen_in_run(request, item.run)
     return HIDDEN_NOTE if item.note and unseen else veil(item.note)
+
+
+def _asks(item: RunItem) -> bool:
+    """Whether it waits for a call of which a person has to say how it ended. No query."""
+    if item.waits_for != RunItem.WaitsFor.OPERATION or item.operation is None:
+        return False
+    return item.operation.state == Operation.State.ASKS
 
 
 def _payload(value: Any) -> str:

@@ -115,7 +115,12 @@ def read_items(request: HttpRequest, run: WorkflowRun, asked: Mapping[str, str])
     given = {name: value for name, value in chosen.items() if value}
     return ItemPage(
         rows=[
-            ItemRow(item, block_label(item), standing(request, item, now), veil(item.note))
+            ItemRow(
+                item,
+                block_label(item),
+                standing(request, item, now, veil(item.note)),
+                veil(item.note),
+            )
             for item in kept
         ],
         chosen=chosen,

@@ -13,6 +13,7 @@ from django.utils import timezone
 from integrations.errors import UnknownPreset
 from integrations.registry import get_preset
 from workflows.admin.begin import ExitRow, WorkflowForm
+from workflows.admin.doing import does_in_words
 from workflows.admin.listing import short_state, timetable_of
 from workflows.admin.pages import ACTIVATE, CHANGE, block_url
 from workflows.definition import BlockPart, Definition
@@ -31,6 +32,7 @@ class BlockRow:
     kind: str
     icon: str
     preset: str
+    does: str
     url: str
     exits: Sequence[ExitRow]
     is_first: bool
@@ -101,6 +103,7 @@ def _block_row(
         kind=kind.label if kind is not None else f"{block.kind} (unknown)",
         icon=kind.icon if kind is not None else "help",
         preset=preset_label(block.preset),
+        does=does_in_words(block, form.hidden),
         url=block_url(row, block.key),
         exits=form.exit_rows(block),
         is_first=number == 0,

@@ -49,14 +49,21 @@ def block_label(item: RunItem) -> str:
     return block.label if block is not None else item.block
 
 
-def standing(request: HttpRequest, item: RunItem, now: datetime) -> SafeString | str:
-    """What an item waits for, with time and zone; empty where it waits for nothing. No query."""
+def standing(
+    request: HttpRequest, item: RunItem, now: datetime, note: str = ""
+) -> SafeString | str:
+    """What an item waits for, with time and zone; empty where it waits for nothing. No query.
+
+    Nor where the note that stands below says so: then it would be read twice.
+    """
     if item.state == State.READY and item.due_at is not None and item.due_at > now:
         return f"Goes on at {moment(item.due_at)}"
     if item.state != State.WAITING:
         return ""
     if item.waits_for == RunItem.WaitsFor.OPERATION and item.operation_id is not None:
         return format_html("Waits for {}", operation_link(request, item.operation_id))
+    if item.due_at is not None and moment(item.due_at) in note:
+        return ""
     if item.waits_for == RunItem.WaitsFor.APPROVAL:
         return f"Waits for an approval, until {moment(item.due_at)}"
     return f"Waits until {moment(item.due_at)}" if item.due_at is not None else ""

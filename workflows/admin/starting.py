@@ -27,7 +27,7 @@ from workflows.admin.validation import told_of
 from workflows.errors import CannotStart
 from workflows.facts import read_facts
 from workflows.models import Workflow, WorkflowRun, WorkflowVersion
-from workflows.readiness import readiness
+from workflows.readiness import calls_in_words, readiness
 from workflows.records import Record, read_records
 from workflows.rules import judge_of, matching_ids
 from workflows.starts import check_can_start, start_run
@@ -211,6 +211,7 @@ def _about(
         "destructive": destructive,
         "matching": matching,
         "reasons": reasons,
+        "calls": [] if reasons else calls_in_words(row, definition),
         "left_out": len(selection.ids) - matching,
         "must_type": matching if limit is not None and matching > limit else None,
         "preview_url": _preview_url(row, one) if preview else "",

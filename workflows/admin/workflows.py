@@ -23,7 +23,7 @@ from integrations.show import since, state_badge
 from people.admin_tools import SafeQueryMixin
 from workflows.admin.activation import ActivationPages
 from workflows.admin.adding import AddPages
-from workflows.admin.begin import WorkflowForm
+from workflows.admin.begin import WorkflowForm, check_about
 from workflows.admin.blocks import BlockPages
 from workflows.admin.listing import (
     put_runs,
@@ -182,6 +182,7 @@ class WorkflowAdmin(
         given, user = form.cleaned_data, request.user
         moved = with_order(form.definition(), request.POST.get("do", ""))
         try:
+            check_about(row, given["about"])
             with transaction.atomic():
                 told = []
                 if given["name"].strip() != row.name:

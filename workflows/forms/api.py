@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.utils.html import format_html
 
 from integrations.presets.own import METHODS
+from workflows.errors import Mistake
 from workflows.forms import response
 from workflows.forms.blocks import row_named
 from workflows.forms.calls import CallForm
@@ -36,6 +38,7 @@ TABS = {
     "body": ("body",),
 }
 """Which parts of the request each tab with a way back to the preset holds."""
+_BODY = "settings.request.body"
 _PAIR = (
     Column("name", "Name", placeholder="Name"),
     Column("value", "Value", template=True, placeholder="Value"),
@@ -95,6 +98,13 @@ class ApiForm(CallForm):
             if path.startswith(start):
                 return row_named(path, start, list(as_dict(self._shown()[part])))
         return super().row_of(path)
+
+    def in_place(self, mistake: Mistake) -> Mistake:
+        """In the body, characters are counted in each text, so the part is named."""
+        part = mistake.field.removeprefix(_BODY).lstrip(".")
+        if not mistake.field.startswith(_BODY) or not part:
+            return mistake
+        return replace(mistake, message=f"{part}: {mistake.message}")
 
     def sent_for(self, tab: str) -> dict[str, str]:
         """What a browser would send for the fields of a tab that shows the preset's values."""

@@ -93,6 +93,10 @@ class BlockForm(forms.Form):
         found = _ROW.search(path)
         return int(found[1]) if found else None
 
+    def in_place(self, mistake: Mistake) -> Mistake:
+        """A mistake as it is told at its field; of a field with parts, which part it is."""
+        return mistake
+
     # What pages ask for --------------------------------------------------------------------------
 
     @property
@@ -138,9 +142,9 @@ class BlockForm(forms.Form):
         return connected(self.place.definition, part, self.cleaned_data.get("after") or "")
 
     def trouble_in(self, names: Iterable[str]) -> int:
-        """How many of these fields have an error or a mistake."""
+        """How many errors or mistakes these fields have."""
         return sum(
-            bool(name in self.errors or getattr(self.fields[name], "trouble", 0))
+            len(self.errors.get(name, ())) or getattr(self.fields[name], "trouble", 0)
             for name in names
             if name in self.fields
         )
@@ -212,7 +216,7 @@ class BlockForm(forms.Form):
         if number is not None:
             field.widget.row_errors.setdefault(number, []).append(mistake.message)
         else:
-            field.mistakes = [*getattr(field, "mistakes", []), mistake]
+            field.mistakes = [*getattr(field, "mistakes", []), self.in_place(mistake)]
 
     def _name_of(self, path: str) -> str:
         """The field for a path of the definition; empty for none."""

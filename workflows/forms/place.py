@@ -49,6 +49,10 @@ class Place:
         """Whether a field may be named to this user: `person.salary` is judged as `salary`."""
         return name.rpartition(".")[2] not in self.hidden
 
+    def offers(self, name: str) -> bool:
+        """Whether a field stands in lists to choose from."""
+        return self.sees(name) and not is_twin(self.workflow, name)
+
     @property
     def is_new(self) -> bool:
         """Whether the block is not in the workflow yet."""
@@ -85,7 +89,7 @@ class Place:
     @property
     def nameable(self) -> list[tuple[str, str]]:
         """What templates may name, with labels: fields of the record, then variables."""
-        fields = sorted(filter(self.sees, {*self.facts.fields, *self.facts.vendor_keys}))
+        fields = sorted(filter(self.offers, {*self.facts.fields, *self.facts.vendor_keys}))
         labelled = [(key, label_of(key, self.facts.writable)) for key in fields]
         labelled.sort(key=lambda one: one[1].casefold())
         variables = sorted(self.facts.variables | self.facts.item_variables)
@@ -96,11 +100,22 @@ class Place:
     @property
     def dates(self) -> list[tuple[str, str]]:
         """Fields that hold a day or a moment."""
+        saved = self.settings.get("until_field")
         keys = [
-            key for key, type_ in self.facts.fields.items() if type_ in _DATES and self.sees(key)
+            key
+            for key, type_ in self.facts.fields.items()
+            if type_ in _DATES and (self.offers(key) or (key == saved and self.sees(key)))
         ]
         named = [(key, label_of(key, self.facts.writable)) for key in keys]
         return sorted(named, key=lambda one: one[1].casefold())
+
+
+def is_twin(workflow: Workflow, key: str) -> bool:
+    """A second name of a person's field: where the record is a person, `person.title` is `title`.
+
+    It may be used, as in a workflow that was copied, but lists name each field once.
+    """
+    return workflow.object == Workflow.Object.PERSON and key.startswith("person.")
 
 
 def label_of(key: str, targets: Mapping[str, Target]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 VARIABLE = "=variable"
 _PREFIX = "variables."
 _SIDES = {"positive": "Positive: after success", "negative": "Negative: after failure"}
-_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 _HELP = {
     "positive": "Applied only when the call succeeded.",
     "negative": "Applied only when the call failed; the answer may then say why.",
@@ -81,7 +79,7 @@ def _row(one: Any) -> Row:
     given = as_dict(one)
     to = as_typed(given.get("to"))
     name = to.removeprefix(_PREFIX)
-    if to.startswith(_PREFIX) and _NAME.fullmatch(name):
+    if to.startswith(_PREFIX) and name.isprintable() and name == name.strip():
         return {"from": as_typed(given.get("from")), "to": VARIABLE, "variable": name}
     return {"from": as_typed(given.get("from")), "to": to, "variable": ""}
 

@@ -8,7 +8,7 @@ from django import forms
 
 from workflows.forms.calls import CallForm
 from workflows.forms.fields import tick_field
-from workflows.forms.layout import Section, Text
+from workflows.forms.layout import Section
 
 _USER, _NOT_FOUND = "deactivate_user", "deactivate_not_found"
 
@@ -51,11 +51,9 @@ class SaaSUserRoleForm(CallForm):
 
     def sections(self) -> list[Any]:
         """Configure, then the rules."""
-        preset = self.place.preset
-        about = [Text(preset.help)] if preset else []
         names = [name for name in (_USER, _NOT_FOUND) if name in self.fields]
         return [
-            Section("Configure", *about, *self.call_names(), anchor="configure"),
+            Section("Configure", *self.call_names(), anchor="configure"),
             Section("When a user is gone", *names, anchor="gone"),
         ]
 

@@ -32,7 +32,7 @@ class ConditionForm(BlockForm):
         types = {**self.place.facts.fields, **self._more()}
         saved = self.place.settings.get("rules") or {}
         labels = {
-            key: label_of(key, self.place.facts.writable) for key in types if self.place.sees(key)
+            key: label_of(key, self.place.facts.writable) for key in types if self.place.offers(key)
         }
         for key in filter(None, _fields_in(saved)):
             labels.setdefault(key, key if key in types else f"{key} (no longer there)")

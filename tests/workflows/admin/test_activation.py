@@ -373,7 +373,7 @@ def test_validate_names_block_and_field_and_leads_there(editor_page: Client):
 
     assert "cannot be activated yet" in shown
     assert 'Block "Tell IT", subject' in shown
-    assert "(character " in shown
+    assert "at character " in shown
     assert f'href="/admin/workflows/workflow/{workflow.pk}/blocks/tell/"' in page
     assert f'{page_of(workflow, "change")}#id_exit__tell__success"' in page
 
