@@ -16,12 +16,17 @@ from hypothesis import HealthCheck, settings
 from config import groups
 from tests.emptying import empty_after_tests_that_commit
 
-# A shared machine is slow now and then: no deadline. Failures print what repeats them.
+# A shared machine is slow now and then: no deadline. The suite tries the same examples each time;
+# `--hypothesis-profile=explore` tries others, and more. Failures print what repeats them.
 settings.register_profile(
     "suite",
     deadline=None,
+    derandomize=True,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile(
+    "explore", settings.get_profile("suite"), derandomize=False, max_examples=1_000
 )
 settings.load_profile("suite")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workflows.models import WorkflowRun
 
 _TURNS = 400
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 
 
 def work(now: datetime) -> datetime:
