@@ -47,7 +47,7 @@ def start_run(
 ) -> WorkflowRun:
     """Queue a run of a workflow for all records that match, or for these, and wake a worker.
 
-    Raises CannotStart with a sentence. Up to six queries, and none of a single record's rules
+    Raises CannotStart with a sentence. Up to seven queries, and none of a single record's rules
     unless exactly one record is given.
     """
     row = Workflow.objects.select_related("application", "active_version").get(pk=workflow.pk)
@@ -55,6 +55,7 @@ def start_run(
     if ids is not None and len(ids) == 1:
         _check_one(row, version, ids[0], now or timezone.now())
     with transaction.atomic():
+        _check_is_same(row)
         run = WorkflowRun.objects.create(
             workflow=row,
             version=version,
@@ -67,6 +68,17 @@ def start_run(
         )
         transaction.on_commit(wake)
     return run
+
+
+def _check_is_same(workflow: Workflow) -> None:
+    """Hold the workflow, so that nobody archives it without its queued run. One query.
+
+    Raises CannotStart where somebody was faster.
+    """
+    now_so = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    same = (workflow.state, workflow.active_version_id)
+    if (now_so.state, now_so.active_version_id) != same:
+        raise CannotStart(f'"{workflow}" was changed just now. Look at it, then start it again.')
 
 
 def check_can_start(workflow: Workflow, *, trigger: str) -> WorkflowVersion:

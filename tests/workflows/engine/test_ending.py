@@ -1,4 +1,4 @@
-"""How a run stands when several end, reject or ask again for its records at the same moment."""
+"""How a run stands when several begin, end, reject or ask again for it at the same moment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from tests.makers import make_person
 from tests.workflows.makers import make_item, make_run, make_workflow
+from workflows.activating import archive
 from workflows.engine.finish import refresh_idle_runs, refresh_runs
+from workflows.errors import CannotStart
 from workflows.held import held_items, reject
 from workflows.models import WorkflowRun
 from workflows.retrying import retry
+from workflows.starts import start_run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 TITLE = {
@@ -81,3 +84,30 @@ def test_a_run_that_ends_while_a_record_of_it_is_asked_for_again_goes_on() -> No
 
     run.refresh_from_db()
     assert (run.state, run.finished_at) == ("running", None)
+
+
+def test_a_workflow_that_is_archived_while_it_is_started_keeps_no_run_that_begins_later() -> None:
+    """Such a run would begin by itself when somebody activates the workflow again (C-09)."""
+    workflow = make_workflow([TITLE])
+    both = Barrier(2)
+    refused: list[str] = []
+
+    def archives() -> None:
+        with transaction.atomic():
+            archive(workflow, by="ann")
+            both.wait(timeout=60)
+            time.sleep(0.5)  # the other looks meanwhile, and waits
+
+    def starts() -> None:
+        both.wait(timeout=60)
+        try:
+            start_run(workflow, trigger="manual", started_by="bob", ids=None)
+        except CannotStart as problem:
+            refused.append(problem.message)
+
+    at_once(archives, starts)
+
+    workflow.refresh_from_db()
+    assert workflow.state == "archived"
+    assert not workflow.runs.exists()
+    assert len(refused) == 1
