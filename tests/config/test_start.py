@@ -60,7 +60,7 @@ class Started:
     def said(self) -> str:
         return self.output.read_text()
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 240) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, self.said
@@ -68,7 +68,7 @@ class Started:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(40)
+        return self.process.wait(120)
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -156,13 +156,13 @@ def test_a_port_that_is_taken_is_said_before_anything_is_done(tmp_path: Path):
 def test_the_demo_is_loaded_over_http_and_found_again(start: Callable[..., Started]):
     """Two starts on one folder: the same sign-ins, the same data, nothing loaded twice."""
     first = start("--demo")
-    first.wait_for(lambda: "Ctrl-C stops" in first.said, 90)
+    first.wait_for(lambda: "Ctrl-C stops" in first.said)
     page = sign_in(first.port, "hr", signed_ins(first)["hr"])
     before = figures(first.folder)
     first.stop()
 
     second = start("--demo")
-    second.wait_for(lambda: "Ctrl-C stops" in second.said, 90)
+    second.wait_for(lambda: "Ctrl-C stops" in second.said)
 
     assert "/admin/logout/" in page
     assert signed_ins(second) == signed_ins(first)

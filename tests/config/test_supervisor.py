@@ -29,12 +29,12 @@ except Stopping:
 SLEEPS = """
 import os, sys, time
 with open(sys.argv[1], "a") as file: file.write(f"{os.getpid()}\\n")
-time.sleep(60)
+time.sleep(600)
 """
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEPS
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -69,7 +69,7 @@ class Supervised:
 
     def end(self) -> str:
         """Everything that it said, once it has ended."""
-        output, _errors = self.process.communicate(timeout=20)
+        output, _errors = self.process.communicate(timeout=120)
         return output
 
 
@@ -101,7 +101,7 @@ def test_a_program_that_does_not_end_in_time_is_killed(tmp_path: Path):
     running.process.terminate()
     running.end()
 
-    assert 0.4 < time.monotonic() - began < 5
+    assert 0.4 < time.monotonic() - began < 60
     assert not is_alive(running.children()[0])
 
 

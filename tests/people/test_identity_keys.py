@@ -183,7 +183,7 @@ def _at_once(*works: Callable[[], Any]) -> None:
 
     def run(work: Callable[[], Any]) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             work()
         finally:
             connection.close()
@@ -192,4 +192,4 @@ def _at_once(*works: Callable[[], Any]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)

@@ -236,7 +236,9 @@ def command_lines() -> Iterator[bytes]:
 def test_a_stolen_database_holds_no_key_in_any_spelling(planted: World) -> None:
     """S-01: twelve keys, sealed, changed, used well and badly; a control is found everywhere."""
     control = "control/77aa+19c4e0d2=b35f60917c"
-    secrets = [f"canary/{number:02}+{chr(97 + number) * 20}=end" for number in range(12)]
+    # No run of one letter: the pages still hold what tests before this one wrote and deleted.
+    secrets = [f"canary/{number:02}+{number * 7919 + 1:04x}-xq7-{number:02}-vw3=end"
+               for number in range(12)]  # fmt: skip
     for number, secret in enumerate(secrets):
         plant(f"Key {number}", secret)
     wanted = {name: text for name, text in canary.spellings(control).items() if name != "utf-16"}

@@ -34,7 +34,7 @@ def test_a_row_that_is_rejected_while_it_is_being_proven_is_not_removed(
     everybody = shown(held)
     approvals.approve(everybody, by="ann")
     queued = SyncRun.objects.get(kind="removals")
-    company.vendor.fault("delay", path=LOOKUP, seconds=2, count=1)
+    company.vendor.fault("delay", path=LOOKUP, seconds=6, count=1)
 
     def work() -> None:
         try:

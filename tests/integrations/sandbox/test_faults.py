@@ -104,7 +104,7 @@ def test_a_black_hole_answers_nothing_until_the_client_gives_up(
     sandbox.faults.add("blackhole", seconds=60, commit=commit)
 
     with pytest.raises(requests.ReadTimeout):
-        aha("PUT", f"/users/{other_id(aha)}", json={"user": {"enabled": False}}, timeout=0.2)
+        aha("PUT", f"/users/{other_id(aha)}", json={"user": {"enabled": False}}, timeout=(10, 1))
 
     assert len(sandbox.ledger) == effects
 

@@ -118,7 +118,7 @@ def done_again(run: SyncRun) -> SyncRun:
 
     The server may hold a row for a moment after its client was killed; the next tick finds it then.
     """
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while True:
         free_lost_runs(now=timezone.now() + timedelta(hours=1))
         run.refresh_from_db()
@@ -320,7 +320,7 @@ def test_killed_at_random_moments_and_done_again_it_leaves_the_same_tables(
     began = time.monotonic()
     for integration in (company.bamboohr, company.aha):
         child = _in_a_child(begin(integration).pk)
-        child.join(60)
+        child.join(120)
     took = (time.monotonic() - began) / 2
     expected = tables()
 
@@ -329,12 +329,15 @@ def test_killed_at_random_moments_and_done_again_it_leaves_the_same_tables(
         _forget_everything()
         for integration in (company.bamboohr, company.aha):
             run = begin(integration)
+            began = time.monotonic()
             child = _in_a_child(run.pk)
-            time.sleep(draw.uniform(0, took))
+            child.join(draw.uniform(0, took))
             if child.is_alive() and child.pid is not None:
                 os.kill(child.pid, signal.SIGKILL)
                 killed += 1
-            child.join(60)
+            else:  # the machine is less busy than it was
+                took = min(took, time.monotonic() - began)
+            child.join(120)
             run = done_again(run)
             assert run.state == "done", run.error_message
         assert tables() == expected

@@ -332,7 +332,7 @@ def test_eight_workers_that_name_the_same_new_departments_make_each_once(
         mine = random.Random(seed).sample(names, len(names))  # noqa: S311 - sample data
         known: dict[str, int] = {}
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             for start in range(0, 200, 50):
                 with transaction.atomic():
                     known |= ensure_departments(mine[start : start + 50])
@@ -346,7 +346,7 @@ def test_eight_workers_that_name_the_same_new_departments_make_each_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
 
     assert problems == []
     assert Department.objects.count() == 200

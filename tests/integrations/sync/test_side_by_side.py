@@ -26,7 +26,7 @@ def test_every_batch_is_done_once_and_committed():
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_batches_are_under_way_at_once_on_postgresql():
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=60)
 
     do_batches(iter(range(2)), lambda _batch: _meet(together))
 

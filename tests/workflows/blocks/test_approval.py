@@ -262,7 +262,7 @@ def test_of_people_who_decide_at_once_one_is_heard() -> None:
 
     def say(approve: bool) -> str:  # noqa: FBT001 - called by `map`
         try:
-            both.wait(timeout=10)
+            both.wait(timeout=60)
             decide(item.pk, user=boss, approve=approve, now=NOW)
         except CannotDecide as refused:
             return refused.message

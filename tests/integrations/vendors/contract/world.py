@@ -88,7 +88,7 @@ def patient_for(ending: Ending, vendor: Vendor) -> Vendor:
     """The vendor; where it stays silent, given up on after a fraction of a second."""
     if ending.kind != "blackhole":
         return vendor
-    return _replaced(vendor, timeouts=Timeouts(connect=2, read=0.2, total=0.6))
+    return _replaced(vendor, timeouts=Timeouts(connect=10, read=0.6, total=2))
 
 
 def _with_load(vendor: Vendor, load: str, **changes: Any) -> Vendor:
