@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from integrations.answers import is_deeper_than
 from integrations.manifest_presets import Preset
 from workflows.forms.rows import Row
+
+_DEEPEST = 500
 
 
 class BodyInvalid(Exception):
@@ -86,12 +89,16 @@ def read_body(text: str) -> Any:
     if not text.strip():
         return None
     try:
-        return json.loads(text, parse_constant=_refuse)
+        tree = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as problem:
         where = f"line {problem.lineno}, character {problem.colno}"
         raise BodyInvalid(f"This is no JSON at {where}. {_advice(text, problem)}") from None
     except (ValueError, RecursionError):
         raise BodyInvalid("This body holds something that JSON cannot: write it anew.") from None
+    # How deep Python can compare and write it again depends on who calls, so it is not tried.
+    if is_deeper_than(tree, _DEEPEST):
+        raise BodyInvalid(f"This body is nested more than {_DEEPEST} deep: make it flatter.")
+    return tree
 
 
 def _advice(text: str, problem: json.JSONDecodeError) -> str:
