@@ -43,15 +43,16 @@ def note_outcomes(
     calls = kind is not None and kind.calls
     passed = _OF_THE_RECORD | _NOT_KNOWN if _has_way_of_failure(block) else _OF_THE_RECORD
     ended = [one for one in outcomes if _counts(one, passed)] if calls else []
-    streak = _trailing_failures(ended)
-    if not ended or not (streak or workflow.failures_in_a_row):
+    if not ended:
         return
+    streak = _trailing_failures(ended)
     row = Workflow.objects.filter(pk=workflow.pk)
     if streak < len(ended):
-        row.update(failures_in_a_row=streak)
+        # Another worker may have counted since this one read the row.
+        row.exclude(failures_in_a_row=streak).update(failures_in_a_row=streak)
     else:
         row.update(failures_in_a_row=F("failures_in_a_row") + streak)
-    if row.filter(failures_in_a_row__gte=IN_A_ROW).exists():
+    if streak and row.filter(failures_in_a_row__gte=IN_A_ROW).exists():
         pause(
             workflow,
             f"{IN_A_ROW} calls in a row failed. The last one said: {ended[-1].note}",

@@ -336,6 +336,21 @@ def test_twenty_calls_that_fail_in_a_row_pause_the_workflow_and_tell_it_once() -
     assert workflow.name in mail.subject
 
 
+def test_a_call_that_went_through_ends_a_row_that_another_worker_counted() -> None:
+    workflow = make_workflow([UPDATE])
+    as_read_before = Workflow.objects.get(pk=workflow.pk)
+    kind = find_kind("api")
+    bad = failed("The vendor said no.", code="forbidden", status=403)
+
+    with transaction.atomic():
+        note_outcomes(workflow, kind, [bad] * (IN_A_ROW - 1))
+        note_outcomes(as_read_before, kind, [Outcome()])
+        note_outcomes(workflow, kind, [bad])
+
+    workflow.refresh_from_db()
+    assert (workflow.state, workflow.failures_in_a_row) == ("active", 1)
+
+
 @pytest.mark.parametrize("code", ["not_sent", "protected", "exists"])
 def test_s_25_records_for_which_nothing_is_to_be_called_pause_nothing(code: str) -> None:
     """Leavers who never had an account must not keep the others from being removed."""
