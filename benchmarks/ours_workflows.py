@@ -199,7 +199,7 @@ def make_events() -> None:
 
     for number in range(DISPATCHED):
         rule = {"field": "email", "operator": "contains", "value": "user"}
-        delay = {"key": "delay", "kind": "delay", "settings": {"amount": 1, "unit": "days"}}
+        delay = {"key": "delay", "kind": "delay", "settings": {"for_days": 1}}
         make(f"taker {number}", [delay], begin={"actions": ["edit"], "rules": [rule]})
     people = Person.objects.order_by("pk").values_list("pk", flat=True)
     Event.objects.bulk_create(
