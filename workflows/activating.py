@@ -9,7 +9,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from people.models import Event
-from workflows.cancelling import cancel_items, cancel_run
+from workflows.cancelling import cancel_items, cancel_run, hold_open
 from workflows.definition import BeginPart, Definition
 from workflows.engine.pausing import take_back_calls
 from workflows.errors import Mistake, NotNow, WorkflowInvalid
@@ -161,9 +161,10 @@ def archive(workflow: Workflow, *, by: str) -> None:
 
 def cancel_and_archive(workflow: Workflow, *, by: str) -> None:
     """Cancel all that is under way, then put it aside. Raises NotNow."""
+    under_way = RunItem.objects.filter(workflow=workflow, state__in=RunItem.OPEN_STATES)
     with transaction.atomic():
+        hold_open(under_way)
         row = _locked(workflow)
-        under_way = RunItem.objects.filter(workflow=row, state__in=RunItem.OPEN_STATES)
         cancel_items(list(under_way.values_list("pk", flat=True)), by=by)
         for run in row.runs.filter(state=WorkflowRun.State.QUEUED):
             cancel_run(run, by=by)

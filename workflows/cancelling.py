@@ -29,10 +29,11 @@ def cancel_run(run: WorkflowRun, *, by: str, now: datetime | None = None) -> int
 
     What was done is kept. Whoever works on one of them notices at the next write; a call that was
     sent already stays in the journal until its end is known. Raises CannotDecide for a run that has
-    ended. About eight queries.
+    ended. About nine queries.
     """
     at = now or timezone.now()
     with transaction.atomic():
+        hold_open(RunItem.objects.filter(run=run.pk))
         row = WorkflowRun.objects.select_for_update().get(pk=run.pk)
         if row.state in _ENDED:
             raise CannotDecide(f"{row} has ended already ({row.get_state_display().lower()}).")
@@ -54,6 +55,15 @@ def cancel_items(ids: Sequence[int], *, by: str, now: datetime | None = None) ->
         number = _cancel(items, by, at)
         refresh_runs(runs, at)
     return number
+
+
+def hold_open(items: QuerySet[RunItem]) -> None:
+    """Lock what is open, before its run and workflow: whoever moves or decides does so too.
+
+    In the other order the two would wait for each other. One query; inside a transaction.
+    """
+    is_open = items.filter(state__in=RunItem.OPEN_STATES).select_for_update().order_by("pk")
+    list(is_open.values_list("pk"))
 
 
 def _cancel(items: QuerySet[RunItem], by: str, now: datetime) -> int:

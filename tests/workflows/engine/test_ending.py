@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from django.db import connection, transaction
@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from tests.makers import make_person
 from tests.workflows.makers import make_item, make_run, make_workflow
-from workflows.activating import archive
+from workflows.activating import archive, cancel_and_archive
+from workflows.cancelling import cancel_run
 from workflows.engine.finish import refresh_idle_runs, refresh_runs
 from workflows.errors import CannotStart
 from workflows.held import held_items, reject
-from workflows.models import WorkflowRun
+from workflows.models import RunItem, Workflow, WorkflowRun
 from workflows.retrying import retry
 from workflows.starts import start_run
 
@@ -111,3 +112,53 @@ def test_a_workflow_that_is_archived_while_it_is_started_keeps_no_run_that_begin
     assert workflow.state == "archived"
     assert not workflow.runs.exists()
     assert len(refused) == 1
+
+
+@pytest.mark.parametrize("cancels", ["the run", "the workflow"])
+def test_who_cancels_what_somebody_moves_on_at_this_moment_waits_and_then_cancels(
+    cancels: str,
+) -> None:
+    """A worker holds records before their run and workflow; who cancels must not hold them first."""
+    workflow = make_workflow([TITLE])
+    run = make_run(workflow)
+    item = make_item(run, make_person())
+    held, waits = Event(), Event()
+
+    def moves_on() -> None:
+        with transaction.atomic():
+            RunItem.objects.select_for_update().get(pk=item.pk)
+            held.set()
+            assert waits.wait(timeout=60)
+            WorkflowRun.objects.filter(pk=run.pk).update(matched=1)
+            Workflow.objects.filter(pk=workflow.pk).update(failures_in_a_row=1)
+
+    def cancels_all() -> None:
+        assert held.wait(timeout=60)
+        if cancels == "the run":
+            cancel_run(run, by="ann")
+        else:
+            cancel_and_archive(workflow, by="ann")
+
+    def looks_on() -> None:
+        wait_until_somebody_waits_for_a_lock()
+        waits.set()
+
+    at_once(moves_on, cancels_all, looks_on)
+
+    item.refresh_from_db()
+    assert item.state == "cancelled"
+
+
+def wait_until_somebody_waits_for_a_lock() -> None:
+    """Another session of this database, at most a minute."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+                "AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone():
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waited")
