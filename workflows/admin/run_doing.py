@@ -133,6 +133,13 @@ def _cancel(request: HttpRequest, run: WorkflowRun, ids: list[int] | None) -> Ht
 
 def _retry(request: HttpRequest, run: WorkflowRun, ids: list[int]) -> HttpResponse:
     which: Which = "current" if request.POST.get("version") == "current" else "old"
+    now_active = str(run.workflow.active_version_id)
+    if which == "current" and request.POST.get("shown", now_active) != now_active:
+        messages.warning(
+            request,
+            "Another version was activated since you looked. Nothing was retried: look again.",
+        )
+        return redirect("admin:workflows_workflowrun_change", run.pk)
     try:
         done = retry(ids, by=request.user.get_username(), version=which)
     except WorkflowsError as problem:

@@ -317,6 +317,24 @@ def test_what_failed_goes_on_with_the_version_that_was_chosen(
     assert messages_of(admin_page, answer) == ["1 record goes on from where it failed."]
 
 
+def test_a_version_that_nobody_was_shown_is_not_retried_with(admin_page: Client) -> None:
+    workflow = make_workflow([READ])
+    run = make_run(workflow, state="failed", finished_at=timezone.now())
+    item = fail_at_tell(run)
+    data = {"begin": {"actions": ["manual"]}, "blocks": [{**READ, "name": "Mended"}]}
+    save_definition(workflow, Definition.from_data(data), by=None, by_name="ann")
+    workflow.active_version = latest_version(workflow)
+    workflow.save()
+    shown = run.version_id
+
+    said = {"confirmed": "1", "version": "current", "shown": shown}
+    answer = admin_page.post(page_of(run, "retry"), said)
+
+    item.refresh_from_db()
+    assert item.state == "failed"
+    assert "Another version was activated since you looked." in messages_of(admin_page, answer)[0]
+
+
 # Who may ------------------------------------------------------------------------------------------
 
 
