@@ -30,4 +30,4 @@ def test_the_guard_holds_what_the_model_says() -> None:
     )
 
     told = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == 0, told
+    assert done.returncode == 0, json.dumps(told, indent=1)

@@ -35,7 +35,7 @@ def test_a_sync_that_is_killed_anywhere_leaves_what_an_undisturbed_one_leaves() 
     """F-01, F-02, F-05, F-07, F-08, F-12, G-05: a few of each; `python -m trials.kills` does all."""
     code, told = try_kills()
 
-    assert code == 0, told
+    assert code == 0, json.dumps(told, indent=1)
     assert told["promises"][-1]["tried"] >= 10
     assert set(told["promises"][-1]["figures"].values()) == {0}
 
@@ -47,4 +47,4 @@ def test_what_is_lost_doubled_or_forbidden_is_found() -> None:
     total = told["promises"][-1]
     assert (code, total["tried"]) == (1, 3)
     # Whoever was removed is lost as well: the row that should be there is another one.
-    assert [total["figures"][kind] for kind in ("lost", "twice", "forbidden")] == [2, 1, 1], told
+    assert [total["figures"][kind] for kind in ("lost", "twice", "forbidden")] == [2, 1, 1], json.dumps(told, indent=1)

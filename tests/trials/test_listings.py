@@ -24,5 +24,5 @@ def test_no_listing_that_proves_nothing_removes_anybody() -> None:
     )
 
     told = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == 0, told
+    assert done.returncode == 0, json.dumps(told, indent=1)
     assert (told["promises"][-1]["tried"], told["promises"][-1]["figures"]) == (75, {"removals": 0})

@@ -29,6 +29,7 @@ LEFT_OUT = {
         "progress_done",
         "progress_total",
         "events_dispatched_at",
+        "settling",
     },
     "credentials": {"base_url"},  # each trial has a port of its own
 }
