@@ -1,4 +1,4 @@
-"""The vendor calls that a definition makes, told without a record: method, host, needs. Pure."""
+"""The vendor calls that a definition makes, told without a record: method, host, needs."""
 
 from __future__ import annotations
 
@@ -58,11 +58,10 @@ class Call:
         return f"calls {self.method} on" if self.method else "reads roles from"
 
 
-def calls_of(definition: Definition, facts: Facts, rows: Mapping[str, Credentials]) -> list[Call]:
-    """Every call, in the order of the blocks; what cannot be called is left out. No query.
-
-    `rows` are the credentials by name.
-    """
+def read_calls(definition: Definition, facts: Facts) -> list[Call]:
+    """Every call, in the order of the blocks; what cannot be called is left out. At most one query."""
+    names = {block.credentials for block in definition.blocks if block.credentials}
+    rows = {row.name: row for row in Credentials.objects.filter(name__in=names)}
     calls = []
     for block in definition.blocks:
         kind = find_kind(block.kind)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from integrations.guard import Room, accounts_room, people_room, tenant_room
-from integrations.models import Credentials
+from integrations.guard import Room
 from integrations.sync.protect import administrators
 from saas.models import Application, SaaSUser
-from workflows.calls import Call, Switch, calls_of
+from workflows.calls import Call, Switch, read_calls
+from workflows.counters import rooms_by_block
 from workflows.definition import Definition
 from workflows.errors import Mistake
 from workflows.facts import Facts, read_facts
@@ -103,7 +103,9 @@ def readiness(
         for block in definition.blocks
         if (kind := find_kind(block.kind)) is not None and kind.is_destructive(block)
     ]
-    rooms = _rooms(workflow, measured.blocks, [block.key for block in destructive], now)
+    calls = [one.call for one in measured.blocks]
+    counted = rooms_by_block(workflow, [block.key for block in destructive], calls, now)
+    rooms = list(counted.values())
     limit = min((room.limit for room in rooms), default=None)
     takes_all = starts_all or set(definition.begin.actions) != {"archive"}
     over = limit is not None and measured.matching > limit and takes_all
@@ -120,9 +122,7 @@ def readiness(
 def calls_in_words(workflow: Workflow, definition: Definition) -> list[str]:
     """A sentence for each block that calls a vendor, whoever the records are. Some ten queries."""
     facts = read_facts(workflow)
-    return [
-        BlockReady(call).sentence for call in calls_of(definition, facts, _credentials(definition))
-    ]
+    return [BlockReady(call).sentence for call in read_calls(definition, facts)]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Measured:
 
 def measure(workflow: Workflow, definition: Definition, facts: Facts, *, now: datetime) -> Measured:
     """Count over the records that match now. As `readiness`, without what the guard says."""
-    calls = calls_of(definition, facts, _credentials(definition))
+    calls = read_calls(definition, facts)
     needed = frozenset(name for call in calls for name in call.needs)
     counting = _Counting(workflow, calls)
     for rows in matching_values(workflow, definition.begin, needed, now=now):
@@ -208,7 +208,7 @@ class _Counting:
 
     def _ends(self, call: Call) -> Iterator[str]:
         for switch in call.switches:
-            said = f"{switch.label} is set to {'yes' if switch.value else 'no'}."
+            said = f"{switch.label} is set to {'true' if switch.value else 'false'}."
             if call.key not in self._accounts:
                 yield (
                     f"{said} How many of the {self.matching:,} matching {_records(self.matching)} "
@@ -241,11 +241,6 @@ def _would_end(
     return users.filter(pk__among=list(ids)).count()
 
 
-def _credentials(definition: Definition) -> dict[str, Credentials]:
-    names = {block.credentials for block in definition.blocks if block.credentials}
-    return {row.name: row for row in Credentials.objects.filter(name__in=names)} if names else {}
-
-
 def _applications(calls: Iterable[Call]) -> dict[str, Application]:
     """The application of each call's account, by the key of its block. At most one query."""
     listed = list(calls)
@@ -255,21 +250,6 @@ def _applications(calls: Iterable[Call]) -> dict[str, Application]:
     rows = {(row.vendor, row.tenant): row for row in Application.objects.filter(vendor__in=vendors)}
     found = {call.key: rows.get((call.vendor_key, call.tenant)) for call in listed}
     return {key: row for key, row in found.items() if row is not None}
-
-
-def _rooms(
-    workflow: Workflow, blocks: Sequence[BlockReady], destructive: Sequence[str], now: datetime
-) -> list[Room]:
-    """The counters that destructive blocks go by (M-15). Three queries each."""
-    calls = {one.call.key: one.call for one in blocks if one.call.changes}
-    accounts = {(calls[key].vendor_key, calls[key].tenant) for key in destructive if key in calls}
-    rooms = [tenant_room(vendor, tenant, now) for vendor, tenant in sorted(accounts)]
-    if any(key not in calls for key in destructive):
-        application = workflow.application
-        rooms.append(
-            accounts_room(application, now) if application is not None else people_room(now)
-        )
-    return rooms
 
 
 def _sentences(ready: Readiness, rooms: Sequence[Room]) -> Iterator[str]:

@@ -19,12 +19,12 @@ from django.utils.safestring import SafeString
 from integrations.admin import reauth
 from integrations.admin.decision import DecisionForm
 from integrations.admin.standing import read_tokens
-from integrations.guard import Room, accounts_room, people_room
 from people.counting import counted_to
 from workflows.admin.activation import is_destructive
 from workflows.admin.shown import HIDDEN_NOTE, read_number, veil_for
 from workflows.admin.unseen import unseen_in_run
 from workflows.approvals import DECIDE
+from workflows.counters import rooms_exceeded
 from workflows.held import HeldItem, approve, held_items, held_rows, reject
 from workflows.models import RunItem, WorkflowRun
 from workflows.versions import definition_of
@@ -74,7 +74,7 @@ class HeldPages(_Base):
         return answer
 
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """List who is meant and ask; confirmed, decide. Some ten queries, however many rows."""
+        """List who is meant and ask; confirmed, decide. Some thirty queries, however many rows."""
         if not request.user.has_perm(DECIDE):
             raise PermissionDenied
         run: WorkflowRun = self.find_run(request, object_id)
@@ -87,7 +87,8 @@ class HeldPages(_Base):
         items = held_items(run, [pk for pk, _mark in shown])
         approving = verdict == "approve"
         removals = [item for item in items if not item.starts]
-        rooms = _exceeded(run, removals) if approving else []
+        meant = [item.id for item in removals] if approving else []
+        rooms = rooms_exceeded(run.workflow, meant, timezone.now())
         form = DecisionForm(
             request.POST if "confirmed" in request.POST else None,
             request=request,
@@ -140,15 +141,6 @@ def _asks_password(request: HttpRequest, run: WorkflowRun, removals: Sequence[He
     """For removals, and for letting begin what takes accounts or access away."""
     serious = bool(removals) or is_destructive(definition_of(run.version))
     return serious and not reauth.is_confirmed(request)
-
-
-def _exceeded(run: WorkflowRun, removals: Sequence[HeldItem]) -> list[Room]:
-    """The limit that so many removals are more than. Three queries at most."""
-    if not removals:
-        return []
-    application, now = run.workflow.application, timezone.now()
-    room = accounts_room(application, now) if application is not None else people_room(now)
-    return [room] if len(removals) > room.limit else []
 
 
 def _decide(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from django.utils import timezone
 from integrations.admin.reauth import CONFIRMED_AT, LASTS_SECONDS
 from people.models import Person
 from tests.integrations.admin.pages import messages_of, text_of
-from tests.makers import make_person
+from tests.makers import (
+    make_application,
+    make_credentials,
+    make_integration,
+    make_person,
+    make_saas_user,
+)
 from tests.workflows.makers import make_item, make_run, make_workflow
 from workflows.engine.advance import advance_one
 from workflows.held import held_items
@@ -173,3 +180,81 @@ def test_rows_of_one_run_are_not_decided_on_at_another(
     admin_page.post(page_of(other, "decide"), form)
 
     assert set(run.items.values_list("state", flat=True)) == {"held"}
+
+
+# Which counter a removal goes by ------------------------------------------------------------------
+
+
+DELETE = {
+    "key": "delete",
+    "kind": "api",
+    "name": "Delete at GoTo",
+    "preset": "goto.delete_users",
+    "credentials": "GoTo key",
+    "exits": {"success": "gone"},
+}
+
+
+def leavers(people: int, *, accounts: int, **held: int) -> WorkflowRun:
+    """A run on people that holds so many at each block, of so many who work here, or are at GoTo."""
+    key = make_credentials("GoTo key", vendor="goto")
+    about = {"vendor": "goto", "tenant": "77"}
+    application = make_application("GoTo", **about)
+    make_integration(
+        "GoTo users", credentials=key, inputs={"account_key": "77"}, state="active", **about
+    )
+    for _number in range(accounts):
+        make_saas_user(application)
+    everybody = iter([make_person() for _number in range(people)])
+    run = make_run(make_workflow([DELETE, ARCHIVE]), state="held")
+    for block, number in held.items():
+        for person in islice(everybody, number):
+            make_item(run, person, block=block, state="held", code="held", held_hash="as shown")
+    return run
+
+
+def approve_all(client: Client, run: WorkflowRun, **typed: str) -> str:
+    form = {"verdict": "approve", "row": tokens(run), "confirmed": "1", **typed}
+    return text_of(client.post(page_of(run, "decide"), form))
+
+
+def test_m_15_a_call_counts_at_the_account_that_it_goes_to(admin_page: Client) -> None:
+    """Six of 60 people are within the limit of people, six of 20 accounts are not."""
+    run = leavers(60, accounts=20, delete=6)
+
+    without = approve_all(admin_page, run)
+    before = set(run.items.values_list("state", flat=True))
+    approve_all(admin_page, run, typed="6")
+
+    assert "6 of them are more than the limit of 5 removals of GoTo accounts" in without
+    assert "Type 6 to confirm" in without
+    assert before == {"held"}
+    assert set(run.items.values_list("state", flat=True)) == {"ready"}
+
+
+def test_m_15_a_call_does_not_count_as_a_removal_of_people(admin_page: Client) -> None:
+    """Two of three people are more than the limit of people, two of 60 accounts are not."""
+    run = leavers(3, accounts=60, delete=2)
+
+    approve_all(admin_page, run)
+
+    assert set(run.items.values_list("state", flat=True)) == {"ready"}
+
+
+def test_m_15_each_counter_is_compared_with_what_counts_there(admin_page: Client) -> None:
+    """Of eight removals, four are of people and four of accounts; each limit is five."""
+    within = leavers(50, accounts=20, delete=4, gone=4)
+
+    approve_all(admin_page, within)
+
+    assert set(within.items.values_list("state", flat=True)) == {"ready"}
+
+
+def test_m_15_every_counter_whose_limit_is_exceeded_is_named(admin_page: Client) -> None:
+    run = leavers(20, accounts=20, delete=6, gone=7)
+
+    text = approve_all(admin_page, run, typed="7")
+
+    assert "6 of them are more than the limit of 5 removals of GoTo accounts" in text
+    assert "7 of them are more than the limit of 5 removals of people" in text
+    assert "These are 13 removals: type that number." in text
