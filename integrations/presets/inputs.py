@@ -55,7 +55,7 @@ def check_inputs(preset: Preset, given: Given, values: Mapping[str, Any]) -> dic
 def warnings_about(preset: Preset, inputs: Mapping[str, Any]) -> list[str]:
     """A sentence for each switch whose value is worth a warning (AH-42)."""
     return [
-        f"{one.label} is set to {'yes' if one.warns else 'no'}. {one.help}".strip()
+        f"{one.label} is set to {'true' if one.warns else 'false'}. {one.help}".strip()
         for name, one in preset.inputs.items()
         if one.warns is not None and inputs.get(name) is one.warns
     ]

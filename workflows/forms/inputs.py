@@ -18,8 +18,8 @@ INPUT = "input_"
 """Begins the name of a preset's input on the form."""
 ACCOUNT = "account_"
 """Begins the name of a vendor's input on the form."""
-_UNCHANGED, _YES, _NO = "", "true", "false"
-_SWITCH = ((_UNCHANGED, "Leave unchanged"), (_YES, "Yes"), (_NO, "No"))
+_UNCHANGED, _TRUE, _FALSE = "", "true", "false"
+_SWITCH = ((_UNCHANGED, "Leave unchanged"), (_TRUE, "True"), (_FALSE, "False"))
 
 
 def input_field(one: PresetInput, given: Any, *, is_given: bool) -> forms.Field:
@@ -86,7 +86,7 @@ def switches_of(preset: Preset) -> list[str]:
 
 def _value_of(one: PresetInput, typed: Any) -> Any:
     if one.type == "switch":
-        return {_YES: True, _NO: False}.get(str(typed), str(typed or ""))
+        return {_TRUE: True, _FALSE: False}.get(str(typed), str(typed or ""))
     if one.type == "list":
         lines = [line.strip() for line in str(typed or "").splitlines()]
         return [line for line in lines if line]
@@ -105,8 +105,8 @@ def _as_default(value: Any) -> str:
 def _switch_shown(shown: Any) -> str:
     text = as_text(shown).strip().casefold()
     if text in {"true", "yes", "on"}:
-        return _YES
-    return _NO if text in {"false", "no", "off"} else as_text(shown).strip()
+        return _TRUE
+    return _FALSE if text in {"false", "no", "off"} else as_text(shown).strip()
 
 
 def _choices_field(one: PresetInput, given: list[Any], named: dict[str, Any]) -> forms.Field:

@@ -99,7 +99,7 @@ def test_false_is_warned_of(run: Any, company: Sandbox, ann: SaaSUser):
         run, "aha.update_user_details", ann.email, "--input", "administrator=false", "--plan"
     )
 
-    assert "Warning: Administrator is set to no." in ended.err
+    assert "Warning: Administrator is set to false." in ended.err
     assert list(company.log) == []
 
 

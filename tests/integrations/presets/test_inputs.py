@@ -192,10 +192,10 @@ def test_false_for_enabled_or_administrator_is_worth_a_warning():
     warnings = warnings_about(update, {"enabled": False, "administrator": False})
 
     assert [one.split(".")[0] for one in warnings] == [
-        "Enabled is set to no",
-        "Administrator is set to no",
+        "Enabled is set to false",
+        "Administrator is set to false",
     ]
-    assert "disables the user" in warnings[0]
+    assert "would disable the user" in warnings[0]
     assert warnings_about(update, {"enabled": True, "administrator": None}) == []
 
 

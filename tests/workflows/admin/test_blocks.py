@@ -249,11 +249,13 @@ def test_a_switch_of_a_new_block_leaves_things_as_they_are(page: Client) -> None
 
     assert field_of(shown, "input_enabled").choices == [
         ("", "Leave unchanged"),
-        ("true", "Yes"),
-        ("false", "No"),
+        ("true", "True"),
+        ("false", "False"),
     ]
     assert field_of(shown, "input_administrator").initial == ""
-    assert "Other products send false" in str(field_of(shown, "input_enabled").help_text)
+    assert "has false as its default, which would disable the user" in str(
+        field_of(shown, "input_enabled").help_text
+    )
     assert block_of(workflow, "aha_update_user_details").settings == {"inputs": {"enabled": False}}
 
 

@@ -260,7 +260,7 @@ def test_a_switch_that_takes_something_away_is_warned_of() -> None:
     found = mistakes(block("aha.update_user_details", "Aha", inputs=inputs))
 
     assert [(one.field, one.warning) for one in found] == [("settings.inputs.enabled", True)]
-    assert "Enabled is set to no." in found[0].message
+    assert "Enabled is set to false." in found[0].message
 
 
 def test_a_subdomain_is_taken_from_the_variable_or_asked_for() -> None:
