@@ -39,14 +39,16 @@ class OtherPlans:
     """What an app above holds for a decision, by the number behind its letter.
 
     `rows` gives rows as of a plan, with `id`, `hash` and `decided_by`, or None where there is no
-    such run. `go_on(number)` does what was approved where no worker may; it gives what it has to
-    say. `read` and `decide` are the permissions.
+    such run. `report(number)` is that run as every command tells it. `go_on(number)` does what was
+    approved where no worker may; it gives what it has to say. `read` and `decide` are the
+    permissions.
     """
 
     read: str
     decide: str
     waiting: Callable[[], Sequence[WaitingPlan]]
     rows: Callable[[int], list[dict[str, Any]] | None]
+    report: Callable[[int], dict[str, Any]]
     approve: Callable[[Shown, str], Decision]
     reject: Callable[[Shown, str], Decision]
     go_on: Callable[[int], str]

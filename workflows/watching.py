@@ -18,9 +18,9 @@ from workflows.engine.claims import ready_items
 from workflows.held import approve, held_items, held_rows, reject
 from workflows.here import go_on_here
 from workflows.models import BlockRun, RunItem, Workflow, WorkflowRun
+from workflows.reports import LETTER, run_as_json
 from workflows.starts import queued_runs
 
-LETTER = "w"
 _PAUSED_BY_HAND = " paused it."
 _GROUPED = (
     "run",
@@ -227,6 +227,10 @@ def _plan_rows(number: int) -> list[dict[str, Any]] | None:
     ]
 
 
+def _report(number: int) -> dict[str, Any]:
+    return run_as_json(WorkflowRun.objects.select_related("version").get(pk=number))
+
+
 def _approve(shown: Shown, by: str) -> Decision:
     return approve(shown, by=by, alone=True)
 
@@ -240,6 +244,7 @@ PLANS = OtherPlans(
     decide="workflows.decide_runitem",
     waiting=_waiting_plans,
     rows=_plan_rows,
+    report=_report,
     approve=_approve,
     reject=_reject,
     go_on=go_on_here,

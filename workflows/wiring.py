@@ -17,7 +17,7 @@ def wire() -> None:
     from integrations.keeping import after_restore
     from integrations.uses import CREDENTIALS_USED_BY
     from people import fields
-    from workflows import dispatch, restoring, schedule, starts, uses, watching
+    from workflows import dispatch, reports, restoring, schedule, starts, uses, watching
     from workflows.configuration import WORKFLOWS
     from workflows.engine import advance, finish, leases
 
@@ -45,7 +45,7 @@ def wire() -> None:
     pending.OTHERS.append(watching.find_work)
     doctor.CHECKS["workflows"] = watching.check_workflows
     after_restore.OTHERS.append(restoring.let_go)
-    plans.OTHERS[watching.LETTER] = watching.PLANS
+    plans.OTHERS[reports.LETTER] = watching.PLANS
     SECTIONS.append(WORKFLOWS)
     CREDENTIALS_USED_BY.append(uses.uses_of_credentials)
     fields.used_by_providers.append(uses.workflows_that_use)

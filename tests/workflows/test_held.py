@@ -15,7 +15,8 @@ from tests.makers import make_person
 from tests.workflows.makers import make_item, make_run, make_workflow
 from workflows.engine.advance import advance_one
 from workflows.held import approve, count_held, held_items, reject
-from workflows.models import RunItem, WorkflowRun
+from workflows.models import RunItem, WorkflowRun, WorkflowVersion
+from workflows.reports import in_words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ARCHIVE = {"key": "gone", "kind": "archive", "name": "Archive leavers", "exits": {"success": "end"}}
@@ -158,6 +159,62 @@ def test_plans_lists_and_shows_what_workflows_hold(
     assert (listed["id"], listed["kind"], listed["rows"]) == (f"w{run.pk}", "workflow", 2)
     assert [row["key"] for row in report["plan"]] == [item.label for item in held_items(run)]
     assert "Archive leavers" in report["plan"][0]["reason"]
+
+
+def test_plans_shows_and_decides_on_a_run_in_the_shape_of_every_command(
+    run: WorkflowRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """interface.md."""
+    first, second = (str(pk) for pk, _hash in shown(run))
+    (showed,) = plans(capsys, "show", f"w{run.pk}")["runs"]
+
+    rejected = plans(capsys, "reject", f"w{run.pk}", "--row", first)
+    approved = plans(capsys, "approve", f"w{run.pk}", "--row", second)
+
+    about = (showed["id"], showed["name"], showed["kind"], showed["state"], showed["issues"])
+    assert about == (run.pk, run.name, "workflow", "held", [])
+    assert (showed["counts"]["matched"], showed["counts"]["held"]) == (2, 2)
+    assert (showed["held"]["plan"], showed["held"]["removals"]) == (f"w{run.pk}", 2)
+    assert "limit of 1" in showed["held"]["why"]
+    assert [row["action"] for row in showed["plan"]] == ["go on", "go on"]
+    assert [one["state"] for one in rejected["runs"]] == ["held"]
+    assert [one["state"] for one in approved["runs"]] == ["running"]
+    assert approved["runs"][0]["held"] is None
+    assert [one["still_held"] for one in (rejected, approved)] == [[], []]
+
+
+def test_plans_tells_what_is_held_again_after_it_was_approved(
+    run: WorkflowRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A version that only commands may carry on is done here and now, as removals of syncs are."""
+    WorkflowVersion.objects.update(local=True)
+    RunItem.objects.update(held_hash="of what it was before")
+    capsys.readouterr()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("plans", "approve", f"w{run.pk}", "--json")
+
+    told = orjson.loads(capsys.readouterr().out)
+    assert ended.value.code == 4
+    assert (told["decided"], told["refused"], told["runs"][0]["state"]) == (2, [], "held")
+    assert [row["key"] for row in told["still_held"]] == [item.label for item in held_items(run)]
+    assert "changed since it was approved" in told["still_held"][0]["reason"]
+
+
+def test_m_20_starts_that_are_held_are_no_removals(
+    run: WorkflowRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """interface.md: `held.removals`; `counts` has all that is held."""
+    storm = make_run(run.workflow, state="held", held_because="21 starts by events.")
+    for one, code in ((run, "storm"), (storm, "storm"), (storm, "too_often")):
+        make_item(one, make_person(), state="held", code=code)
+
+    told = [plans(capsys, "show", f"w{one.pk}")["runs"][0] for one in (run, storm)]
+
+    assert [one["held"]["removals"] for one in told] == [2, 0]
+    assert [one["counts"]["held"] for one in told] == [3, 2]
+    assert told[1]["held"]["why"] == "21 starts by events."
+    assert "2 held" in in_words(told[1]["counts"])
 
 
 def test_plans_approves_one_row_and_rejects_the_other(

@@ -105,7 +105,8 @@ class Command(BaseCommand):
             self.stderr.write(printable(line))
         if report["held"]:
             held = report["held"]
-            self.stderr.write(printable(f"{held['removals']} records are held. {held['why']}"))
+            number = report["counts"]["held"]
+            self.stderr.write(printable(f"{number} records are held. {held['why']}"))
             self.stderr.write(f"Look at them with: plans show {held['plan']}")
 
     # Saying what it would do --------------------------------------------------------------------
