@@ -83,7 +83,8 @@ def retry(
             if why:
                 found.refused.append((item.label, why))
             else:
-                number = item.retry + _is_new_try(item, block, call, ways.get(item.pk, ()))
+                way = ways.get(item.pk, ())
+                number = item.retry + _is_new_try(item, block, target, call, way)
                 rows.append(_row(item, block, target.pk, number, at))
         update_rows(RunItem, _COLUMNS, rows)
         _open_again([item for item in items if item.pk in {row[0] for row in rows}], at)
@@ -140,10 +141,21 @@ def _calls(
     return {keys[call.key]: call for call in known}
 
 
-def _is_new_try(item: RunItem, block: str, call: Operation | None, way: Sequence[BlockRun]) -> bool:
-    """False where the call went through and the item does not know: then it takes the result."""
+def _is_new_try(
+    item: RunItem,
+    block: str,
+    version: WorkflowVersion,
+    call: Operation | None,
+    way: Sequence[BlockRun],
+) -> bool:
+    """False where the call went through and the item does not know: then it takes the result.
+
+    Another version may call for something else there, and lead to blocks that were left before.
+    """
     was_left = any(row.block == block and row.retry == item.retry for row in way)
-    return was_left or call is None or call.state != Operation.State.DONE
+    is_same_version = version.pk == item.version_id
+    took_place = call is not None and call.state == Operation.State.DONE
+    return was_left or not is_same_version or not took_place
 
 
 def _why_not(item: RunItem, block: str, version: WorkflowVersion, call: Operation | None) -> str:

@@ -334,6 +334,106 @@ def test_m_26_what_was_cancelled_after_its_call_went_through_takes_its_result(
     assert Operation.objects.count() == 1
 
 
+def test_m_26_a_newer_version_that_calls_for_something_else_is_not_given_the_older_result(
+    aha: Desk,
+) -> None:
+    """The old call went through, but what the block asks for now has not."""
+    item = called_and_cancelled(aha, calls(aha, "update_user_details", first_name="Anna"))
+    newer(item.workflow, calls(aha, "deactivate_user"))
+
+    retried = retry([item.pk], by="ann", version="current")
+    go()
+
+    item.refresh_from_db()
+    assert (retried.retried, item.state, item.retry) == (1, "done", 1)
+    assert list(Operation.objects.order_by("pk").values_list("preset", "state")) == [
+        ("aha.update_user_details", "done"),
+        ("aha.deactivate_user", "done"),
+    ]
+    assert len(aha.effects()) == 2
+
+
+def test_m_26_a_newer_version_that_calls_for_the_same_sends_it_once(aha: Desk) -> None:
+    """Only what comes behind it was changed; the record takes the result that there is."""
+    block = calls(aha, "update_user_details", first_name="Anna")
+    item = called_and_cancelled(aha, block)
+    newer(item.workflow, {**block, "exits": {"success": "title", "failure": "end"}}, TITLE)
+
+    retry([item.pk], by="ann", version="current")
+    go()
+
+    item.refresh_from_db()
+    assert item.state == "done"
+    assert list(item.way.order_by("pk").values_list("block", "exit", "retry")) == [
+        ("off", "success", 1),
+        ("title", "success", 1),
+    ]
+    assert aha.effects() == ["user.update"]
+    assert Operation.objects.count() == 1
+
+
+def test_a_newer_version_with_its_blocks_in_another_order_takes_them_as_new_tries(
+    workflow: Workflow,
+) -> None:
+    """Of each block and try there is one row of the way; two would lose the whole batch."""
+    people = [make_person(custom={"badge": "7"}) for _number in range(2)]
+    run = make_run(workflow)
+    turned, other = (make_item(run, person) for person in people)
+    advance_one(timezone.now() + timedelta(seconds=1))
+    make_operation(key=operation_key(turned.pk, "title", 0), state="done")
+    cancel_run(run, by="ann")
+    newer(
+        workflow,
+        {**TITLE, "exits": {"success": "count", "failure": "end"}},
+        {**COUNT, "exits": {"success": "end", "failure": "end"}},
+    )
+
+    retry([turned.pk, other.pk], by="ann", version="current")
+    go()
+
+    for item in (turned, other):
+        item.refresh_from_db()
+        assert item.state == "done"
+        assert list(item.way.order_by("pk").values_list("block", "retry")) == [
+            ("count", 0),
+            ("title", 1),
+            ("count", 1),
+        ]
+
+
+def calls(desk: Desk, preset: str, **inputs: Any) -> dict[str, Any]:
+    """A block `off` that calls the vendor about the record."""
+    return {
+        "key": "off",
+        "kind": "api",
+        "preset": f"{desk.vendor}.{preset}",
+        "credentials": desk.credentials.name,
+        "settings": {"inputs": {**desk.inputs, **inputs}},
+        "exits": {"success": "end", "failure": "end"},
+    }
+
+
+def called_and_cancelled(desk: Desk, block: dict[str, Any]) -> RunItem:
+    """An item of which the call went through, and which was cancelled before it was told so."""
+    person = desk.person()
+    account = desk.account(person)
+    Person.objects.filter(pk=person.pk).update(custom={desk.id_field: account.external_id})
+    for _number in range(4):
+        desk.account(make_person())
+    item = make_item(make_run(make_workflow([block])), person)
+    batch = claim_batch(timezone.now() + timedelta(seconds=1))
+    assert batch is not None
+    advance._work(batch, timezone.now(), timezone.now)
+    cancel_items([item.pk], by="ann")
+    return item
+
+
+def newer(workflow: Workflow, *blocks: dict[str, Any]) -> None:
+    """Activate a version with these blocks."""
+    data = {"begin": {"actions": ["manual"]}, "blocks": blocks}
+    activate(workflow, write_version(workflow, Definition.from_data(data), by="test"))
+
+
 def test_m_26_a_call_that_went_through_is_not_sent_again_where_its_answer_did_not_fit(
     goto: Desk,
 ) -> None:
