@@ -20,7 +20,8 @@ def take_back_calls(workflow: Workflow, now: datetime) -> int:
     What may have been sent stays in the journal until its end is known. Up to four queries. Call it
     in the transaction that pauses.
     """
-    at_work = Q(state=RunItem.State.WORKING) | Q(
+    # One that a worker gave back, or died of, is ready again, and its call is planned still.
+    at_work = Q(state__in=[RunItem.State.READY, RunItem.State.WORKING]) | Q(
         state=RunItem.State.WAITING, waits_for=RunItem.WaitsFor.OPERATION
     )
     items = RunItem.objects.filter(at_work, workflow=workflow).order_by("pk")

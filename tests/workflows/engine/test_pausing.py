@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from integrations.models import Notification, Operation
+from integrations.models.pace import Pace
 from integrations.operations.advance import advance_one as advance_operation
+from people.models import Person
 from tests.integrations.presets.desk import Desk
 from tests.makers import make_person
 from tests.workflows.makers import make_item, make_run, make_workflow
@@ -16,14 +19,14 @@ from workflows.activating import pause
 from workflows.engine import advance, circuit
 from workflows.engine.advance import advance_one
 from workflows.engine.claims import claim_batch
-from workflows.engine.leases import wake_waiting
+from workflows.engine.leases import give_back_own_items, wake_waiting
 from workflows.held import approve, held_items
 from workflows.models import RunItem, Workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def calls(desk: Desk) -> Workflow:
+def calls(desk: Desk, **begin: Any) -> Workflow:
     block = {
         "key": "make",
         "kind": "api",
@@ -32,7 +35,7 @@ def calls(desk: Desk) -> Workflow:
         "settings": {},
         "exits": {"success": "end", "failure": "end"},
     }
-    return make_workflow([block])
+    return make_workflow([block], begin=begin)
 
 
 def go() -> None:
@@ -95,6 +98,31 @@ def test_a_batch_that_was_claimed_before_the_pause_sends_nothing(betterworks: De
     assert betterworks.effects() == ["user.create"]
 
 
+def test_what_a_worker_planned_and_gave_back_is_not_sent_while_paused(betterworks: Desk) -> None:
+    """(C-09, M-26) It was told to stop between the plan and the end of its batch."""
+    betterworks.sandbox.faults.add("status", vendor="betterworks", status=429, count=1)
+    workflow = calls(betterworks)
+    item = make_item(make_run(workflow), betterworks.person(email="ann@acme.example"))
+    now = timezone.now() + timedelta(seconds=1)
+    batch = claim_batch(now)
+    assert batch is not None
+    advance._work(batch, now, timezone.now)
+    give_back_own_items()
+    given_back = (RunItem.objects.get(pk=item.pk).state, Operation.objects.get().state)
+
+    pause(workflow, by="ann")
+    go()
+    sent_while_paused = betterworks.effects()
+    Workflow.objects.update(state="active")
+    go()
+
+    item.refresh_from_db()
+    assert given_back == ("ready", "planned")
+    assert sent_while_paused == []
+    assert item.state == "done"
+    assert betterworks.effects() == ["user.create"]
+
+
 def test_each_time_that_a_workflow_pauses_itself_is_told() -> None:
     """F-21: it was resumed in between, so it is another episode."""
     workflow = make_workflow([])
@@ -125,3 +153,27 @@ def test_what_a_run_holds_later_is_told_when_the_first_was_decided_on() -> None:
 
     assert mails == [1, 1, 2]
     assert RunItem.objects.filter(state="done").count() == 8
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_m_23_a_call_that_waited_for_the_vendor_is_judged_again_before_it_is_sent(
+    betterworks: Desk, *, changes: bool
+) -> None:
+    """Its record matched when the call was planned, and does no longer three hours later."""
+    away = {"status": 429, "retry_after": 3 * 3_600, "count": 1}
+    betterworks.sandbox.faults.add("status", vendor="betterworks", **away)
+    workflow = calls(betterworks, rules=[{"field": "title", "operator": "equals", "value": "X"}])
+    person = betterworks.person(email="ann@acme.example", title="X")
+    item = make_item(make_run(workflow), person)
+    advance_one(timezone.now() + timedelta(seconds=1))
+    if changes:
+        Person.objects.update(title="Y")
+
+    later = timezone.now() + timedelta(hours=4)
+    Pace.objects.all().delete()  # the pause that the vendor asked for is over
+    while advance_operation(later) or wake_waiting(later) or advance_one(later):
+        pass
+
+    item.refresh_from_db()
+    done = (item.state, betterworks.effects())
+    assert done == (("no_longer", []) if changes else ("done", ["user.create"]))
