@@ -137,7 +137,12 @@ def copy_workflow(workflow: Workflow, name: str, *, by: User | None, by_name: st
 
 
 def restore_version(
-    workflow: Workflow, version: WorkflowVersion, *, by: User | None, by_name: str
+    workflow: Workflow,
+    version: WorkflowVersion,
+    *,
+    by: User | None,
+    by_name: str,
+    base: int | None = None,
 ) -> WorkflowVersion:
     """An older definition as the latest version, saved by somebody new. As `save_definition`."""
     return save_definition(
@@ -146,6 +151,7 @@ def restore_version(
         by=by,
         by_name=by_name,
         note=f"Version {version.number} again",
+        base=base,
     )
 
 

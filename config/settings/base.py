@@ -82,6 +82,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# A draft of 500 blocks, the most that is kept, has a field for each exit: some 1,500 on its page.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -14,6 +14,7 @@ from integrations.forms.schedule import ScheduleField
 from workflows.definition import ALSO, END, BeginPart, BlockPart, Definition
 from workflows.errors import Mistake, NotNow
 from workflows.facts import Facts
+from workflows.forms.long_select import LongSelect
 from workflows.forms.place import is_twin, label_of
 from workflows.judging import fields_in
 from workflows.kinds import find_kind
@@ -105,7 +106,7 @@ class WorkflowForm(forms.Form):
         help_text="Usually such changes start nothing: they are many at once, and nobody new.",
     )
     next = forms.ChoiceField(
-        label="First block", required=False, widget=forms.Select(attrs={"class": "rc-select"})
+        label="First block", required=False, widget=LongSelect(attrs={"class": "rc-select"})
     )
 
     def __init__(
@@ -145,7 +146,7 @@ class WorkflowForm(forms.Form):
                     label=f"{block.label}: {exit_in_words(name)}",
                     required=False,
                     choices=choices,
-                    widget=forms.Select(attrs={"class": "rc-select"}),
+                    widget=LongSelect(attrs={"class": "rc-select"}),
                 )
 
     def exit_rows(self, block: BlockPart) -> list[ExitRow]:

@@ -21,6 +21,7 @@ from workflows.admin.pages import (
     find_version,
     tell,
 )
+from workflows.admin.shown import read_number
 from workflows.compare import Line, compare
 from workflows.editing import copy_workflow, restore_version
 from workflows.errors import WorkflowInvalid, WorkflowsError
@@ -77,7 +78,13 @@ class VersionPages(WorkflowPage):
             raise Http404
         user: Any = request.user
         try:
-            made = restore_version(row, version, by=user, by_name=user.get_username())
+            made = restore_version(
+                row,
+                version,
+                by=user,
+                by_name=user.get_username(),
+                base=read_number(request.POST.get("base")),
+            )
         except WorkflowsError as problem:
             tell(request, problem, before="It was not restored.")
             return redirect("admin:workflows_workflow_versions", row.pk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -34,6 +35,7 @@ from workflows.admin.listing import (
 from workflows.admin.pages import CHANGE, VIEW, add_block_url, back_to
 from workflows.admin.passed_over import PassedOverPages
 from workflows.admin.sheet import sheet_of, with_order, without
+from workflows.admin.shown import read_number
 from workflows.admin.starting import StartPages
 from workflows.admin.versions import VersionPages
 from workflows.compare import compare
@@ -242,12 +244,12 @@ class WorkflowAdmin(
             return redirect(add_block_url(row, name))
         if what == "remove":
             page = redirect("admin:workflows_workflow_remove_block", row.pk)
-            page["Location"] += f"?key={name}"
+            page["Location"] += f"?{urlencode({'key': name})}"
             return page
         return back_to(row)
 
     def remove_block_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then save the workflow without one block."""
+        """Ask, then save the workflow without one block, unless somebody saved in between."""
         row = self.find_row(request, object_id, CHANGE)
         version = latest_version(row)
         kept = read_definition(version)
@@ -262,7 +264,7 @@ class WorkflowAdmin(
                     without(kept, block),
                     by=user,
                     by_name=user.get_username(),
-                    base=version.number,
+                    base=read_number(request.POST.get("base")),
                 )
             except (WorkflowInvalid, NotNow) as problem:
                 messages.error(request, problem.message)
@@ -273,6 +275,7 @@ class WorkflowAdmin(
         context = {
             **self.page_context(request, row, f"Remove {block.label}"),
             "block": block,
+            "base": version.number,
             "leading": [one.label for one in kept.paths_to(block.key)],
             "is_kept": not is_replaced(row, version),
         }

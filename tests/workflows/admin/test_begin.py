@@ -17,6 +17,7 @@ from tests.makers import make_application, make_custom_field, make_saas_user
 from tests.workflows.makers import make_run, make_workflow
 from workflows.definition import Definition
 from workflows.editing import latest_version, save_definition
+from workflows.keeping import MOST_BLOCKS
 from workflows.models import Workflow
 from workflows.versions import read_definition
 
@@ -316,13 +317,55 @@ def test_removing_a_block_asks_first_and_says_what_led_to_it(editor_page: Client
     told = messages_of(editor_page, asked)
     shown = text_of(editor_page.get(asked["Location"]))
     kept = len(saved(workflow).blocks)
-    editor_page.post(asked["Location"])
+    save(editor_page, asked["Location"], "remove-form")
 
     left = saved(workflow)
     assert told == []
     assert "First leads to it" in shown
     assert kept == 2
     assert [one.exits for one in left.blocks] == [{"failure": "end"}]
+
+
+def test_removing_a_block_discards_nothing_that_was_saved_in_between(
+    editor_page: Client, workflow_editor: User
+):
+    workflow = make_workflow([block("one"), block("two")])
+    page = f"{LIST}{workflow.pk}/remove-block/?key=two"
+    asked = read_form(editor_page.get(page), "remove-form")
+    theirs = Definition.from_data({"blocks": [block("one", name="Mended"), block("two")]})
+    save_definition(workflow, theirs, by=workflow_editor, by_name="ben")
+
+    told = messages_of(editor_page, editor_page.post(page, asked))
+
+    assert told[0].startswith("ben saved version 2 of this workflow while you worked on version 1.")
+    assert [one.label for one in saved(workflow).blocks] == ["Mended", "two"]
+
+
+@pytest.mark.parametrize("key", ["a\r\nb", "ключ", "a&key=b", ""])
+def test_a_key_that_no_block_can_have_is_asked_about_and_not_found(editor_page: Client, key: str):
+    workflow = make_workflow([block("one")], active=False)
+
+    answer = save(editor_page, page_of(workflow), FORM, do=f"remove:{key}")
+
+    assert answer.status_code == 302
+    assert editor_page.get(answer["Location"]).status_code == 404
+
+
+def test_a_draft_of_as_many_blocks_as_are_kept_can_be_mended_on_its_page(editor_page: Client):
+    """What its form sends is put together here, for reading such a page takes long."""
+    workflow = make_workflow([], active=False)
+    form = read_form(editor_page.get(page_of(workflow)), FORM)
+    keys = [f"b{number}" for number in range(MOST_BLOCKS)]
+    data = {"blocks": [block(key) for key in keys]}
+    version = save_definition(workflow, Definition.from_data(data), by=None, by_name="ann")
+    exits = {f"exit__{key}__{name}": "end" for key in keys for name in ("success", "failure")}
+    form |= {**exits, "base": version.number, "do": "remove:b7"}
+
+    asked = editor_page.post(page_of(workflow), form)
+    save(editor_page, asked["Location"], "remove-form")
+
+    assert len(saved(workflow).blocks) == MOST_BLOCKS - 1
+    assert saved(workflow).find("b7") is None
 
 
 def test_removing_a_block_says_whether_a_version_keeps_it(editor_page: Client):

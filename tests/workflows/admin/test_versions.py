@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.integrations.admin.pages import messages_of, text_of
+from tests.integrations.admin.pages import messages_of, read_form, text_of
 from tests.workflows.makers import make_workflow
 from workflows.compare import compare
 from workflows.definition import Definition
@@ -130,13 +130,29 @@ def test_restoring_saves_the_old_one_and_runs_nothing_else(editor_page: Client):
     workflow = make_workflow([TELL])
     first = read_definition(latest_version(workflow))
     save(workflow)
+    shown = editor_page.get(f"{LIST}{workflow.pk}/versions/?old=1&new=2")
+    form = read_form(shown, "restore-form")
 
-    answer = editor_page.post(f"{LIST}{workflow.pk}/restore/", {"number": "1"})
+    answer = editor_page.post(f"{LIST}{workflow.pk}/restore/", form)
 
     assert messages_of(editor_page, answer)[0].startswith(
         "Version 3 is saved; it is what version 1"
     )
     assert read_definition(latest_version(workflow)) == first
+
+
+@pytest.mark.django_db
+def test_nothing_is_restored_over_what_was_saved_in_between(editor_page: Client):
+    workflow = make_workflow([TELL])
+    save(workflow)
+    shown = editor_page.get(f"{LIST}{workflow.pk}/versions/?old=1&new=2")
+    form = read_form(shown, "restore-form")
+    save(workflow, {**TELL, "name": "Mended"})
+
+    answer = editor_page.post(f"{LIST}{workflow.pk}/restore/", form)
+
+    assert "saved version 3 of this workflow" in messages_of(editor_page, answer)[0]
+    assert latest_version(workflow).number == 3
 
 
 @pytest.mark.django_db
