@@ -70,7 +70,7 @@ def begin(
     then: str = "close",
     tally: Path | None = None,
 ) -> Child:
-    """Do something in a process of its own; at a request `act` is done to it, at a commit it dies.
+    """Do something in a process of its own; at a request `act` is done to it, at others it dies.
 
     `tally` gets the number of its commits. The caller holds no transaction.
     """
@@ -96,7 +96,8 @@ def begin(
 
 def _live(do: Callable[[], object], gate: int, at: Point | None, tally: Path | None) -> None:
     """The child: never returns."""
-    from trials.killing.commits import count_commits
+    from trials.killing.commits import count_commits, die_at_addition
+    from workflows.models import BlockRun
 
     code = 70
     try:
@@ -105,6 +106,8 @@ def _live(do: Callable[[], object], gate: int, at: Point | None, tally: Path | N
         os.read(gate, 1)
         dies = (at.number, at.phase) if at is not None and at.kind == "commit" else None
         counted = count_commits(dies)
+        if at is not None and at.kind == "boundary":
+            die_at_addition(BlockRun._meta.db_table, (at.number, at.phase))
         do()
         if tally is not None:
             tally.write_text(str(counted.number))

@@ -1,4 +1,4 @@
-"""A company whose workflows call three vendors, over a wire that sees each request."""
+"""A company whose workflows call vendors, over a wire that sees each request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ EFFECTS: Mapping[str, Mapping[str, str]] = {
 MAY_REPEAT = frozenset({"license.assign"})
 WAYS: Mapping[str, Sequence[tuple[str, str]]] = {
     "joining": (
-        ("look", "success"),
         ("note", "success"),
         ("make", "success"),
         ("room", "success"),
@@ -74,10 +73,7 @@ class Company:
 
     def _joiner(self) -> Person:
         email = f"joiner{next(self._number)}@acme.example"
-        account = self.desks["aha"].account(email=email)
-        return self.desks["aha"].person(
-            vendor_id=account.external_id, email=email, title="Before", location="Berlin"
-        )
+        return self.desks["betterworks"].person(email=email, title="Before", location="Berlin")
 
     def _leaver(self) -> Person:
         email = f"leaver{next(self._number)}@acme.example"
@@ -143,16 +139,14 @@ def call_block(
 
 
 def joining_blocks(desks: Mapping[str, Desk], *, title: str = "Seen in") -> list[dict[str, Any]]:
-    """Read at one vendor, update, create twice at another one, divide, tell."""
-    keeps = {"positive": [{"from": "{{ response.user.email }}", "to": "variables.seen"}]}
+    """Update, create twice at a vendor, divide, tell."""
     kept_id = [{"from": "{{ response.id }}", "to": desks["betterworks"].id_field}]
     rules = {"field": "title", "operator": "begins_with", "value": title}
     return [
-        call_block("look", desks["aha"], "get_user_details", "note", response=keeps),
         {
             "key": "note",
             "kind": "update",
-            "settings": {"set": {"title": f"{title} {{{{ location }}}}, {{{{ variables.seen }}}}"}},
+            "settings": {"set": {"title": f"{title} {{{{ location }}}}"}},
             "exits": {"success": "make", "failure": "tell"},
         },
         call_block(

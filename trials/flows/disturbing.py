@@ -1,4 +1,4 @@
-"""The trials: which points there are, what is done there, and who goes on afterwards."""
+"""What is done in each trial to who works on a run, and who goes on afterwards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,29 +16,25 @@ from trials.flows.children import LONGEST, Child, begin
 from trials.flows.company import WAYS, Company
 from trials.flows.driving import lead, start
 from trials.flows.judging import Verdict, judge
-from trials.killing.trap import OWN_COMMIT_PHASES, REQUEST_PHASES, Point
+from trials.flows.planning import (
+    AGAIN,
+    BOUNDARY,
+    ENDED,
+    KILLED,
+    RANDOM,
+    STOPPED,
+    TOGETHER,
+    Course,
+    Place,
+    Trial,
+)
+from trials.killing.trap import Point
 
 if TYPE_CHECKING:
     from workflows.models import WorkflowRun
 
 PEOPLE = 3
 QUIET = 0.3  # seconds for what a dead process began; longer than any request here takes
-KILLED, AGAIN, RANDOM = "killed", "killed twice", "killed at a random moment"
-STOPPED, TOGETHER, ENDED = "stopped past its lease", "three at once", "told to end"
-# Of a hundred trials; all others are kills at a point.
-SHARES = {AGAIN: 10, RANDOM: 8, STOPPED: 10, TOGETHER: 6, ENDED: 6}
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One disturbance of a run of one workflow."""
-
-    kind: str
-    name: str
-    points: tuple[Point, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.kind}, {self.name} {', '.join(map(str, self.points))}".strip()
 
 
 class Stage:
@@ -50,74 +45,39 @@ class Stage:
         self.verdict = Verdict()
         self.asks: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.hits: Counter[Place] = Counter()
+        self.resumed: list[float] = []  # seconds from the end of a process to the next claim
         self.wrong: list[str] = []
         self._draw = draw
         self._seconds: dict[str, float] = {}
-        self.points = {name: self._measure(name) for name in WAYS}
+        self.courses = {name: self._measure(name) for name in WAYS}
 
     def new_run(self, name: str) -> WorkflowRun:
         """Queue a run for new people."""
         people = self.company.people(name, PEOPLE)
         return start(name, [person.pk for person in people])
 
-    def _measure(self, name: str) -> list[Point]:
-        """The points of an undisturbed run, which is judged as well."""
-        run = self.new_run(name)
+    def _measure(self, name: str) -> Course:
+        """What undisturbed runs pass, which are judged as well; the first one gets tokens."""
+        self._undisturbed(name, lead)
+        at_once = self._undisturbed(name, lambda _run: work_as_worker())
         with tempfile.TemporaryDirectory(prefix="rolecall-flows-") as folder:
             tally = Path(folder) / "tally"
             began = time.monotonic()
-            child = begin(partial(lead, run.pk), self.company.trap, tally=tally)
-            child.wait()
+            requests = self._undisturbed(name, lead, tally=tally)
             self._seconds[name] = time.monotonic() - began
             commits = int(tally.read_text())
+        blocks = tuple(block for block, _exit in WAYS[name])
+        return Course(name, blocks, commits, requests, at_once)
+
+    def _undisturbed(self, name: str, do: Callable[[int], object], **options: Any) -> int:
+        """How many requests a process makes that does this with a run."""
+        run = self.new_run(name)
+        begin(partial(do, run.pk), self.company.trap, **options).wait()
         requests = self.company.trap.count["request"]
+        self.finish(run)
         judge(self.company, run, name, f"undisturbed {name}", self.verdict)
-        return [
-            *(
-                Point("commit", at, phase)
-                for at in range(1, commits + 1)
-                for phase in OWN_COMMIT_PHASES
-            ),
-            *(
-                Point("request", at, phase)
-                for at in range(1, requests + 1)
-                for phase in REQUEST_PHASES
-            ),
-        ]
-
-    # Which.
-
-    def plan(self, wanted: int, *, short: bool) -> list[Trial]:
-        """So many trials: kills spread over all points, and some of each other kind."""
-        shares = (
-            dict.fromkeys(SHARES, 1) if short else {k: n * wanted // 100 for k, n in SHARES.items()}
-        )
-        names = list(WAYS)
-        trials = [
-            self._other(kind, names[at % len(names)])
-            for kind, number in shares.items()
-            for at in range(number)
-        ]
-        every = [(name, point) for name in names for point in self.points[name]]
-        left = max(0, wanted - len(trials))
-        kinds = [[one for one in every if one[1].kind == kind] for kind in ("commit", "request")]
-        chosen = [
-            *self._draw.sample(kinds[0], min(len(kinds[0]), left - left // 2)),
-            *self._draw.sample(kinds[1], min(len(kinds[1]), left // 2)),
-        ]
-        trials += [Trial(KILLED, name, (point,)) for name, point in chosen]
-        self._draw.shuffle(trials)
-        return trials
-
-    def _other(self, kind: str, name: str) -> Trial:
-        points = self.points[name]
-        if kind == AGAIN:
-            half = points[: len(points) // 2]
-            return Trial(kind, name, (self._draw.choice(points), self._draw.choice(half)))
-        if kind in {STOPPED, ENDED}:
-            requests = [one for one in points if one.kind == "request" and one.phase != "after"]
-            return Trial(kind, name, (self._draw.choice(requests),))
-        return Trial(kind, name)
+        return requests
 
     # What is done.
 
@@ -157,7 +117,18 @@ class Stage:
             killed.append(child.was_killed)
             self.company.wire.quiet(seconds=QUIET)
             free_all()
+            if point.kind == BOUNDARY and child.was_killed:
+                self._note_boundary(trial, point, run)
+        if killed[0]:
+            self.hits[trial.name, trial.points[0].kind, trial.points[0].number] += 1
         return killed[0]
+
+    def _note_boundary(self, trial: Trial, point: Point, run: WorkflowRun) -> None:
+        """Whoever dies at a boundary leaves what the blocks before it did, all or nothing."""
+        left = sum(item.way.count() for item in run.items.all())
+        whole = point.number if point.phase == "after" else point.number - 1
+        if left != whole * PEOPLE:
+            self.wrong.append(f"{trial}: it left {left} rows of the way, not {whole * PEOPLE}")
 
     def _kill_some_time(self, trial: Trial, run: WorkflowRun) -> bool:
         child = self._begin(run)
@@ -206,8 +177,14 @@ class Stage:
             then="hold",
         )
         child.wait()
+        ended = time.monotonic()
         self._note(child, trial)
-        return self.company.trap.sprung.is_set() or trial.name == "leaving"
+        if not self.company.trap.sprung.is_set():
+            return False
+        self.company.trap.release()
+        self.company.wire.quiet(seconds=QUIET)
+        self.resumed.append(take_up() - ended)
+        return True
 
     def _note(self, child: Child, trial: Trial) -> None:
         if child.failed:
@@ -221,6 +198,22 @@ def work_as_worker() -> None:
     worker = Worker(stop_within=0.5)
     with ends_on_signals(worker):
         worker.do_due()
+
+
+def take_up() -> float:
+    """Be another worker beside a tick, with no lease made older; when there was something to do."""
+    from django.utils import timezone
+
+    from integrations.tick import make_due
+    from integrations.worker import BREAKABLE
+
+    until = time.monotonic() + LONGEST
+    while time.monotonic() < until:
+        make_due(timezone.now())
+        if any(piece(timezone.now()) for piece in BREAKABLE):
+            break
+        time.sleep(0.05)
+    return time.monotonic()
 
 
 def rows_of(run: WorkflowRun) -> list[Any]:

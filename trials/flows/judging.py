@@ -28,6 +28,7 @@ class Verdict:
     not_ended: list[str] = field(default_factory=list)
     audit: list[str] = field(default_factory=list)
     effects: int = 0
+    again: int = 0  # values that were set once more, which is no second effect
     items: int = 0
     block_runs: int = 0
 
@@ -116,7 +117,9 @@ def _judge_effects(
             verdict.lost.append(f"{told}: {op} counts as done and never was")
         if row.state == "refused" and (done or row.code != SETTLED_NOT_DONE):
             verdict.lost.append(f"{told}: {op} counts as refused: {row.code}, {row.note}")
-        if len(done) > 1 and op not in MAY_REPEAT:
+        if len(done) > 1 and op in MAY_REPEAT:
+            verdict.again += len(done) - 1
+        elif len(done) > 1:
             verdict.twice.append(f"{told}: {op}, {len(done)} times")
         firsts += [one.seq for one in done[:1]]
     if firsts != sorted(firsts):

@@ -38,6 +38,22 @@ class Tally:
             os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+class Newest:
+    """The newest row of a table, by which it is seen whether a commit is about to add any."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._id = 0
+        self._lock = threading.Lock()
+
+    def grew(self, connection: Any) -> bool:
+        """Whether there are rows since the last look; those not yet committed count. One query."""
+        with self._lock, connection.cursor() as cursor:
+            cursor.execute(f'SELECT coalesce(max(id), 0) FROM "{self._table}"')  # noqa: S608 - ours
+            before, self._id = self._id, max(self._id, cursor.fetchone()[0])
+            return self._id > before
+
+
 def count_commits(kill: tuple[int, str] | None) -> Tally:
     """Count the commits of every connection that this process opens from now on."""
     tally = Tally(*(kill or (None, "")))
@@ -65,3 +81,22 @@ def count_commits(kill: tuple[int, str] | None) -> Tally:
 
     connection_created.connect(watch, weak=False)
     return tally
+
+
+def die_at_addition(table: str, kill: tuple[int, str]) -> None:
+    """Die at the nth commit that adds rows to a table, on either kind of database."""
+    tally, newest = Tally(*kill), Newest(table)
+
+    def watch(connection: Any, **_rest: Any) -> None:
+        commit = connection._commit
+        newest.grew(connection)
+
+        def watched_commit() -> None:
+            number = tally.next() if newest.grew(connection) else 0
+            tally.reach(number, "before")
+            commit()
+            tally.reach(number, "after")
+
+        connection._commit = watched_commit
+
+    connection_created.connect(watch, weak=False)
