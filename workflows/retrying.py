@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from integrations.broker import wake
 from integrations.models import Operation
+from integrations.operations.repeats import newest_calls
 from people.bulk import update_rows
 from workflows.definition import END
 from workflows.engine.finish import refresh_runs
@@ -132,13 +133,12 @@ def _failed_block(item: RunItem, way: Sequence[BlockRun]) -> str:
 def _calls(
     items: Sequence[RunItem], ways: Mapping[int, Sequence[BlockRun]]
 ) -> Mapping[int, Operation]:
-    """The call of each item's last try, where it made one. One query."""
+    """The newest call of each item's last try, where it made one. Up to two queries."""
     keys = {}
     for item in items:
         block = _failed_block(item, ways.get(item.pk, ()))
         keys[operation_key(item.pk, block, item.retry)] = item.pk
-    known = Operation.objects.filter(key__among=list(keys)).only("key", "state")
-    return {keys[call.key]: call for call in known}
+    return {keys[key]: call for key, call in newest_calls(keys).items()}
 
 
 def _is_new_try(

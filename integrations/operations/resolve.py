@@ -11,6 +11,7 @@ from django.db.models import F
 
 from integrations.errors import CannotResolve
 from integrations.models import Operation
+from integrations.operations.repeats import repeated_key
 from integrations.operations.rows import State, release
 
 RESOLVE = "integrations.resolve_operation"
@@ -71,7 +72,7 @@ def _plan_again(row: Operation, by: User, now: datetime) -> Operation:
     first = row.key.removesuffix(f"#{row.retry}") if row.retry else row.key
     again = Operation(
         **{name: getattr(row, name) for name in _COPIED},
-        key=f"{first[:190]}#{retry}",
+        key=repeated_key(first, retry),
         idempotency_key=uuid.uuid4(),
         guarded=False,
         retry=retry,

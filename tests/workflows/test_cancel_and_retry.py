@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations.models import Operation
 from integrations.operations.advance import advance_one as advance_operation
-from integrations.operations.resolve import ask_again
+from integrations.operations.resolve import ask_again, settle
 from people.models import Person
 from tests.integrations.presets.desk import Desk
 from tests.makers import make_custom_field, make_operation, make_person, make_user
@@ -21,6 +21,7 @@ from workflows.definition import Definition
 from workflows.engine import advance
 from workflows.engine.advance import advance_one
 from workflows.engine.claims import claim_batch
+from workflows.engine.leases import wake_waiting
 from workflows.errors import CannotDecide, CannotStart
 from workflows.kinds import operation_key
 from workflows.models import BlockRun, RunItem, Workflow, WorkflowRun
@@ -501,6 +502,62 @@ def test_m_26_what_somebody_had_sent_again_by_name_is_not_sent_a_third_time(
     assert failed == ("refused", "failed")
     assert item.state == "done"
     assert goto.effects() == ["mail.welcome"]
+
+
+def test_m_26_a_record_waits_for_the_call_that_somebody_asked_for_again_in_its_place(
+    goto: Desk,
+) -> None:
+    """Each time that they ask; the one whose end nobody knew is no failure of the record."""
+    item = unanswered(goto, count=2)
+    boss, waits_for = make_user("boss"), []
+
+    for _time in range(2):
+        ask_again(Operation.objects.latest("pk").pk, by=boss, now=timezone.now())
+        wake_waiting(timezone.now())
+        go()
+        item.refresh_from_db()
+        waits_for.append((item.state, item.operation_id))
+        while advance_operation(timezone.now() + timedelta(seconds=1)):
+            pass
+    wake_waiting(timezone.now())
+    go()
+
+    item.refresh_from_db()
+    first, second, third = Operation.objects.order_by("pk")
+    assert waits_for == [("waiting", second.pk), ("waiting", third.pk)]
+    assert [first.state, second.state, third.state] == ["refused", "refused", "done"]
+    assert (item.state, item.retry) == ("done", 0)
+    assert item.way.get().operation_id == third.pk
+    assert goto.effects() == ["mail.welcome"]
+
+
+def test_m_26_while_a_call_that_was_asked_for_again_is_open_nothing_is_retried(
+    goto: Desk,
+) -> None:
+    item = unanswered(goto, count=1)
+    call = Operation.objects.get()
+    settle(call.pk, done=False, by=make_user("boss"), now=timezone.now())
+    wake_waiting(timezone.now())
+    go()
+    again = ask_again(call.pk, by=make_user("chief"), now=timezone.now())
+
+    refused = retry([item.pk], by="ann").refused
+
+    item.refresh_from_db()
+    assert item.state == "failed"
+    assert f"operation {again.pk}" in refused[0][1]
+
+
+def unanswered(desk: Desk, *, count: int) -> RunItem:
+    """An item that waits for a call of which nobody knows the end; so often it ends so."""
+    ann = desk.person(email="ann@acme.example")
+    Person.objects.filter(pk=ann.pk).update(custom={desk.id_field: desk.account(ann).external_id})
+    item = make_item(make_run(make_workflow([welcome(desk, to="variables.told")])), ann)
+    desk.sandbox.faults.add("reset", vendor=desk.vendor, method="POST", path="/users", count=count)
+    go()
+    item.refresh_from_db()
+    assert (item.state, item.waits_for) == ("waiting", "operation")
+    return item
 
 
 def test_what_stopped_behind_a_failure_is_retried_there_and_not_before(

@@ -12,6 +12,7 @@ from integrations.models import Operation
 from integrations.operations.batch import Asked, perform_many
 from integrations.operations.guarding import room_for_call
 from integrations.operations.mapped import Maps
+from integrations.operations.repeats import newest_calls
 from integrations.operations.rows import must_not_be_repeated, row_of
 from integrations.presets.call import PresetCall
 from workflows.api.opening import CannotWork, Ready, check_account
@@ -29,34 +30,32 @@ from workflows.engine.pausing import may_send
 from workflows.kinds import Item, Outcome, operation_key, stops
 from workflows.together import NOBODY, Others, others_of, waits_for_others
 
-# What `ask_again` puts behind the key of a call, as often as anybody would.
-_AGAIN = ("", *(f"#{number}" for number in range(1, 6)))
-
 
 def _operations(ready: Ready) -> dict[int, Operation]:
-    """Calls that an earlier try of the same items asked for, by item. One query."""
+    """Calls that were asked for already, by item; a newer one that a person asked for counts.
+
+    One query, two where some were refused.
+    """
     keys = {ready.step.operation_key(item): item.id for item in ready.step.items}
-    found = Operation.objects.filter(key__among=list(keys))
-    return {keys[row.key]: row for row in found}
+    return {keys[key]: row for key, row in newest_calls(keys).items()}
 
 
 def _earlier_ones(ready: Ready) -> dict[int, list[Operation]]:
-    """Calls of earlier tries that went through, by item, the newest first. One query, or none.
+    """Calls of earlier tries that went through, by item, the newest first.
 
-    Those that a person asked for again by name are among them.
+    Those that a person asked for again by name are among them. Up to two queries.
     """
     step = ready.step
     keys = {
-        f"{operation_key(item.id, step.block.key, number)}{again}": item.id
+        operation_key(item.id, step.block.key, number): item.id
         for item in step.items
         for number in range(item.retry)
-        for again in _AGAIN
     }
+    known = newest_calls(keys) if keys else {}
+    done = [(row, keys[key]) for key, row in known.items() if row.state == Operation.State.DONE]
     found: dict[int, list[Operation]] = {}
-    if keys:
-        rows = Operation.objects.filter(key__among=list(keys), state=Operation.State.DONE)
-        for row in rows.order_by("-pk"):
-            found.setdefault(keys[row.key], []).append(row)
+    for row, item_id in sorted(done, key=lambda one: one[0].pk, reverse=True):
+        found.setdefault(item_id, []).append(row)
     return found
 
 
@@ -70,14 +69,15 @@ def _is_same(row: Operation, call: PresetCall) -> bool:
     return asked.effect == row.effect and must_not_be_repeated(row)
 
 
-def _has_ended(row: Operation | None) -> bool:
-    return row is not None and row.state in Operation.ENDED_STATES
+def _is_to_be_sent(row: Operation | None) -> bool:
+    """Whether the block itself has it sent: not what has ended, nor what a person asked for."""
+    return row is None or (row.state not in Operation.ENDED_STATES and not row.retry)
 
 
 def change_all(ready: Ready, client: VendorClient) -> list[Outcome]:
     """What each item's call comes to, in order. Not in a transaction; safe to repeat."""
     known, earlier = _operations(ready), _earlier_ones(ready)
-    todo = [item for item in ready.step.items if not _has_ended(known.get(item.id))]
+    todo = [item for item in ready.step.items if _is_to_be_sent(known.get(item.id))]
     prepared = dict(zip((item.id for item in todo), prepare(ready, todo, client), strict=True))
     outcomes: dict[int, Outcome] = {}
     free: list[tuple[Item, PresetCall]] = []
