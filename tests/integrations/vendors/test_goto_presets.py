@@ -277,6 +277,29 @@ def test_a_user_is_added_with_everything_that_was_asked_for(desk: Desk) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["email", "first_name", "last_name"])
+def test_address_and_names_have_at_least_one_character(desk: Desk, name: str) -> None:
+    """GT-23a, GT-23b, GT-23c."""
+    desk.hire()
+
+    with pytest.raises(PresetRefused) as caught:
+        desk.call("add_users", **{name: " "})
+
+    assert "is needed" in why(caught)
+    assert desk.sent() == []
+
+
+def test_a_template_of_the_mail_is_named_by_its_key(desk: Desk) -> None:
+    """GT-23g."""
+    desk.hire()
+
+    operation = operation_of(desk.call("add_users", email_template_key="7400000000000000002"))
+
+    assert operation.state == "done", operation.note
+    assert operation.request["body"]["emailTemplateKey"] == "7400000000000000002"
+    assert not {"emailSubject", "emailText"} & set(operation.request["body"])
+
+
 def test_what_is_not_filled_is_not_sent_and_mail_is_not_suppressed(desk: Desk) -> None:
     """GT-23i."""
     desk.hire()
@@ -347,7 +370,7 @@ def test_a_full_licence_is_not_taken_for_an_existing_user(desk: Desk) -> None:
     ],
 )
 def test_lengths_are_judged_before_the_call(desk: Desk, name: str, longest: int) -> None:
-    """GT-24."""
+    """GT-23a, GT-23b, GT-23c, GT-23e, GT-23f, GT-24."""
     ending = "@acme.example" if name == "email" else ""
     desk.hire()
     fitting = "x" * (longest - len(ending)) + ending
