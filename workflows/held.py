@@ -124,13 +124,24 @@ def approve(
         _held(second).update(seconded_by=by)
         alone_ids = list(set(ids) - set(second))
         _held(alone_ids).update(decided_by=by, seconded_by=by if alone else "")
-        starting = [row["id"] for row in ready if row["code"] in HELD_STARTS]
-        # That somebody let it begin is no word about what its blocks will want to do.
-        _held(starting).update(context={"start_approved_by": by}, code="", note="")
+        _let_begin([row for row in ready if row["code"] in HELD_STARTS], by)
         _held(ids).update(state=State.READY, due_at=moment, decided_at=moment)
         _go_on(ready, moment)
     decision.decided, decision.waiting = len(ready), len(first)
     return decision
+
+
+def _let_begin(rows: Sequence[Row], by: str) -> None:
+    """That somebody let them begin is no word about what their blocks will want to do.
+
+    One query for each who approved first, or none.
+    """
+    ids: dict[str, list[int]] = {}
+    for row in rows:
+        ids.setdefault(row["decided_by"], []).append(row["id"])
+    for first, theirs in ids.items():
+        names = " and ".join(dict.fromkeys(filter(None, [first, by])))
+        _held(theirs).update(context={"start_approved_by": names}, code="", note="")
 
 
 def reject(shown: Iterable[tuple[int, str]], *, by: str, now: datetime | None = None) -> Decision:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, Min, QuerySet
+from django.db.models import Count, Exists, Min, Q, QuerySet
 
 from integrations.approvals import Decision
 from integrations.doctor_host import BAD, OK, WARN, Rows
-from integrations.models import Installation
+from integrations.models import Installation, Operation
 from integrations.pending import HeldRemovals, OtherWork, WaitingRun
 from integrations.plans import OtherPlans, Shown, WaitingPlan
 from workflows.dispatch import events_to_dispatch, runs_to_dispatch
@@ -70,18 +70,23 @@ def _found(moments: Iterable[datetime | None]) -> Found:
 def drop_old_answers(now: datetime) -> int:
     """Empty requests and answers that are kept too long; gives how many. Safe to stop anywhere.
 
-    Two queries when there are none, and two for each 5,000.
+    Of vendor calls only the answers: what was sent to change something is evidence (S-21). Three
+    queries when there are none, and two for each 5,000.
     """
     days = Installation.objects.values_list("keep_answers_days", flat=True).first()
-    kept = timedelta(days=Installation().keep_answers_days if days is None else days)
-    dropped = 0
-    while ids := list(
-        BlockRun.objects.filter(ended_at__lt=now - kept)
-        .exclude(request=None, answer=None)
-        .values_list("pk", flat=True)[:_CHUNK]
-    ):
-        dropped += BlockRun.objects.filter(pk__among=ids).update(request=None, answer=None)
-    return dropped
+    before = now - timedelta(days=Installation().keep_answers_days if days is None else days)
+    full = Q(request__isnull=False) | Q(answer__isnull=False)
+    ways = BlockRun.objects.filter(full, ended_at__lt=before)
+    calls = Operation.objects.filter(finished_at__lt=before, answer__isnull=False)
+    return _empty(ways, "request", "answer") + _empty(calls, "answer")
+
+
+def _empty(rows: QuerySet[Any], *columns: str) -> int:
+    """Set columns of rows to NULL, some at a time; gives how many rows."""
+    emptied = 0
+    while ids := list(rows.values_list("pk", flat=True)[:_CHUNK]):
+        emptied += rows.model._base_manager.filter(pk__among=ids).update(**dict.fromkeys(columns))
+    return emptied
 
 
 # `pending` -------------------------------------------------------------------------------------

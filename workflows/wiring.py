@@ -15,11 +15,12 @@ def wire() -> None:
     from integrations import doctor, pending, plans, tick, worker
     from integrations.configuration.sections import SECTIONS
     from integrations.keeping import after_restore
+    from integrations.operations.send import STILL_WANTED
     from integrations.uses import CREDENTIALS_USED_BY
     from people import fields
     from workflows import dispatch, reports, restoring, schedule, starts, uses, watching
     from workflows.configuration import WORKFLOWS
-    from workflows.engine import advance, finish, leases
+    from workflows.engine import advance, finish, leases, wanted
 
     def free(_now: datetime) -> None:
         leases.free_lost_items()  # by the clock of the database
@@ -42,6 +43,7 @@ def wire() -> None:
         advance.advance_one,
     ]
     worker.GIVE_BACK.append(leases.give_back_own_items)
+    STILL_WANTED.append(wanted.is_still_wanted)
     pending.OTHERS.append(watching.find_work)
     doctor.CHECKS["workflows"] = watching.check_workflows
     after_restore.OTHERS.append(restoring.let_go)

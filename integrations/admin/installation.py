@@ -19,7 +19,7 @@ from people.admin_tools import SafeQueryMixin
 
 
 class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Limits of people, who is told, how long plans are kept."""
+    """Limits of people, who is told, how long plans and answers are kept."""
 
     notify = EmailListField(
         label="Told by mail",
@@ -35,7 +35,12 @@ class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]
             "notify",
             "warn_before_expiry_days",
             "keep_plans_days",
+            "keep_answers_days",
         )
+        labels = {
+            "keep_plans_days": "Keep plans, days",
+            "keep_answers_days": "Keep answers, days",
+        }
 
 
 @admin.register(Installation)
@@ -56,7 +61,7 @@ class InstallationAdmin(SafeQueryMixin, ModelAdmin):
         return [
             ("Limits of removals", {"fields": ["removals_percent", "removals_count"]}),
             ("Notices", {"fields": [notify, "warn_before_expiry_days"]}),
-            ("Plans", {"fields": ["keep_plans_days"]}),
+            ("How long values are kept", {"fields": ["keep_plans_days", "keep_answers_days"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Installation | None = None) -> Any:

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='installation',
             name='keep_answers_days',
-            field=models.PositiveSmallIntegerField(default=30, help_text='How long requests and answers of workflow runs are kept, masked and trimmed.', validators=[django.core.validators.MinValueValidator(1)]),
+            field=models.PositiveSmallIntegerField(default=30, help_text='How long requests and answers of workflow runs are kept, masked and trimmed, and answers to vendor calls. What a call sent to change something stays, as evidence.', validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddField(
             model_name='operation',
@@ -56,6 +56,10 @@ class Migration(migrations.Migration):
             model_name='operation',
             name='preset',
             field=models.CharField(help_text='vendor.preset_name', max_length=120),
+        ),
+        migrations.AddIndex(
+            model_name='operation',
+            index=models.Index(condition=models.Q(('answer__isnull', False)), fields=['finished_at'], name='operation_with_answer'),
         ),
         migrations.AddIndex(
             model_name='syncrun',

@@ -156,7 +156,8 @@ class Installation(models.Model):
     keep_answers_days = models.PositiveSmallIntegerField(
         default=30,
         validators=[MinValueValidator(1)],
-        help_text="How long requests and answers of workflow runs are kept, masked and trimmed.",
+        help_text="How long requests and answers of workflow runs are kept, masked and trimmed, "
+        "and answers to vendor calls. What a call sent to change something stays, as evidence.",
     )
     warn_before_expiry_days = models.PositiveSmallIntegerField(
         default=14, help_text="How long before credentials expire you are told."

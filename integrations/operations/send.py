@@ -17,6 +17,7 @@ from integrations.manifest_presets import Change, Preset
 from integrations.models import Operation
 from integrations.operations.mapped import map_end
 from integrations.operations.rows import LONGEST_WAIT, Claim, State
+from integrations.operations.unsent import TAKEN_BACK
 from integrations.presets.account import Account
 from integrations.presets.call import Rendered
 from integrations.presets.look_up import find, is_surely_gone
@@ -34,6 +35,8 @@ MOST_SENT = 5
 _PREPARED_LASTS = timedelta(minutes=1)
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 SEVERAL = "several"
+STILL_WANTED: list[Callable[[Operation, datetime], bool]] = []
+"""Whoever plans calls says here whether one that waited is still wanted (M-23)."""
 ADOPTED = "No answer had said so, but a look-up shows it: it went through."
 _EARLIER = " An earlier try of the same call may have gone through; look at the vendor."
 
@@ -79,6 +82,8 @@ def send(claim: Claim, row: Operation, clock: Clock) -> None:
         _end_refused(claim, row, "not_ready", problem.message, now=clock())
         return
     with opened.client:
+        if _is_unwanted(claim, row, clock):
+            return
         if not row.tries and (
             _is_spared(claim, row, opened, clock) or _is_there_already(claim, row, opened, clock)
         ):
@@ -95,11 +100,13 @@ def send(claim: Claim, row: Operation, clock: Clock) -> None:
 
 
 def exchange(row: Operation, opened: Opened) -> Outcome:
-    """Send it once and judge the answer. One call, no query."""
+    """Send it once and judge the answer. One call, no query. `row` is as it was before the call."""
     request = Rendered.from_json(row.request)
     headers = dict(request.headers)
     if opened.change.idempotency:
         headers[opened.change.idempotency.header] = str(row.idempotency_key)
+    if named := opened.vendor.manifest.request_id_header:
+        headers[named] = row.request_id(row.tries + 1)
     result: Any
     try:
         result = opened.client.call(
@@ -184,6 +191,23 @@ def _is_spared(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bo
         note = f"Nothing was sent for {row.record}. {reason}"
         _end_refused(claim, row, "protected", note, now=clock())
     return bool(reason)
+
+
+def _is_unwanted(claim: Claim, row: Operation, clock: Clock) -> bool:
+    """Whether nobody would plan it now; then whoever planned it asks anew, and finds out why."""
+    now = clock()
+    if row.tries or not is_prepared_long_ago(row, now):
+        return False
+    if all(is_wanted(row, now) for is_wanted in STILL_WANTED):
+        return False
+    claim.end(
+        State.REFUSED,
+        now=now,
+        key=f"{row.key} taken back {row.pk}",
+        code=TAKEN_BACK,
+        note="Nothing was sent: what it was planned for had changed meanwhile.",
+    )
+    return True
 
 
 def _texts_in(tree: Any) -> Iterator[str]:

@@ -50,7 +50,7 @@ def is_plain(row: Operation, preset: Preset, now: datetime) -> bool:
     begun = row.state != State.PLANNED or row.fence != NEW or row.waits_for_id is not None
     later = row.due_at is not None and row.due_at > now
     before = bool(look_up and look_up.first)
-    return not (begun or later or before or (row.takes_access and is_prepared_long_ago(row, now)))
+    return not (begun or later or before or is_prepared_long_ago(row, now))
 
 
 def would_ask(change: Change) -> bool:

@@ -129,6 +129,14 @@ def vendor_label(row: Operation) -> str:
     return vendor.label if vendor else row.vendor
 
 
+def request_ids(row: Operation) -> list[str]:
+    """How the vendor's support finds our tries in its log, where it takes such names; no query."""
+    vendor = vendors().get(row.vendor)
+    if vendor is None or not vendor.manifest.request_id_header:
+        return []
+    return [row.request_id(number) for number in range(1, row.tries + 1)]
+
+
 def shown_payload(row: Operation) -> list[tuple[str, str]]:
     """What was sent and what came back, masked and trimmed, for those who may see it."""
     request = {name: part for name, part in row.request.items() if name != "needed" and part}

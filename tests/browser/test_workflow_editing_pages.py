@@ -87,6 +87,7 @@ def make_hostile() -> tuple[Workflow, WorkflowRun]:
     now = timezone.now()
     BlockRun.objects.create(
         item=item,
+        version=item.version,
         block="call",
         kind="api",
         name=PROBE,

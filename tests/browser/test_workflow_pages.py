@@ -73,6 +73,7 @@ def make_long_run(number: int) -> WorkflowRun:
     item = run.items.get(record_id=person.pk)
     BlockRun.objects.create(
         item=item,
+        version=item.version,
         block="tell",
         kind="notification",
         name="Tell IT",

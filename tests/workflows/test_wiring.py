@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from integrations.models import Operation
 from integrations.pending import find_pending
 from integrations.tick import find_waiting, make_due
 from integrations.worker import Worker
 from people.models import Person
-from tests.makers import make_integration, make_person
+from tests.makers import make_integration, make_operation, make_person
 from tests.workflows.events import make_event, settled, sync_with
 from tests.workflows.makers import make_item, make_run, make_workflow
 from workflows.models import BlockRun, RunItem, WorkflowRun
@@ -70,6 +71,7 @@ def test_requests_and_answers_are_dropped_after_their_days() -> None:
     for days in (31, 29):
         BlockRun.objects.create(
             item=item,
+            version=item.version,
             block=f"after {days}",
             kind="api",
             name="Call",
@@ -80,8 +82,17 @@ def test_requests_and_answers_are_dropped_after_their_days() -> None:
             ended_at=now - timedelta(days=days),
         )
 
-    assert drop_old_answers(now) == 1
+        make_operation(
+            state="done",
+            request={"method": "POST"},
+            answer={"id": 1},
+            finished_at=now - timedelta(days=days),
+        )
+
+    assert drop_old_answers(now) == 2
 
     kept = BlockRun.objects.order_by("pk").values_list("request", "answer")
     assert list(kept) == [(None, None), ({"method": "GET"}, {"id": 1})]
+    calls = Operation.objects.order_by("pk").values_list("request", "answer")
+    assert list(calls) == [({"method": "POST"}, None), ({"method": "POST"}, {"id": 1})]
     assert RunItem.objects.count() == 1

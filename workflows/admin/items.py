@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
@@ -136,10 +137,11 @@ def find_item(object_id: str) -> RunItem:
 
 def _steps(request: HttpRequest, item: RunItem, veil: Callable[[str], str]) -> Sequence[StepShown]:
     """The way in its order. Two queries."""
-    rows = BlockRun.objects.filter(item=item.pk).order_by("pk")
+    rows = BlockRun.objects.filter(item=item.pk).annotate(version_number=F("version__number"))
     unseen = unseen_in_run(request, item.run)
     theirs = payload_is_theirs(request)
-    found = list((rows if theirs else rows.defer("request", "answer"))[:_MOST_STEPS])
+    rows = (rows if theirs else rows.defer("request", "answer")).order_by("pk")
+    found = list(rows[:_MOST_STEPS])
     keys = [row.operation_id for row in found if row.operation_id is not None]
     asking = Operation.objects.filter(pk__in=keys, state=Operation.State.ASKS)
     asks = set(asking.values_list("pk", flat=True)) if keys else set()

@@ -18,17 +18,24 @@ from integrations.operations.advance import moving_from
 from integrations.services import variables
 from integrations.sync.lease import keep_beating
 from people.bulk import insert_rows, update_rows
-from people.models import Event
 from workflows.engine.circuit import note_outcomes
 from workflows.engine.claims import Batch, Row, claim_batch
 from workflows.engine.finish import refresh_runs
 from workflows.engine.leases import State
-from workflows.engine.moves import ITEM_COLUMNS, WAY_COLUMNS, Ended, item_row, times_away, way_row
+from workflows.engine.moves import (
+    ITEM_COLUMNS,
+    WAY_COLUMNS,
+    Ended,
+    approved_by,
+    item_row,
+    times_away,
+    way_row,
+)
 from workflows.engine.telling import queue_mails, tell_held
+from workflows.engine.wanted import Events, find_events, find_unwanted
 from workflows.kinds import Item, Outcome, Step, Then, operation_key, stops
 from workflows.models import BlockRun, RunItem
 from workflows.records import Record, read_records
-from workflows.rules import judge_of
 from workflows.writing import apply_outcomes
 
 logger = logging.getLogger(__name__)
@@ -74,7 +81,7 @@ def _work(batch: Batch, now: datetime, clock: Any) -> tuple[Step | None, _Done]:
     done: dict[int, Outcome | Ended] = {
         row["pk"]: _GONE for row in batch.rows if row["record_id"] not in records
     }
-    events = _events_of(batch.rows)
+    events = find_events(row["event_id"] for row in batch.rows)
     done |= _that_no_longer_apply(batch, records, events, now)
     items = [
         _item(row, records[row["record_id"]], events.get(row["event_id"] or 0))
@@ -91,7 +98,7 @@ def _work(batch: Batch, now: datetime, clock: Any) -> tuple[Step | None, _Done]:
         zone=timezone.get_default_timezone(),
         clock=clock,
         variables=variables(),
-        taken=Counter(row["run_id"] for row in batch.rows if not _is_approved(row)),
+        taken=Counter(row["run_id"] for row in batch.rows if not approved_by(row)),
     )
     if items:
         outcomes = _run(batch, step)
@@ -107,21 +114,10 @@ def _without_block(batch: Batch, row: Row) -> Outcome | Ended:
     return stops(f'Rolecall has no kind of block "{kind}". Change the block, then retry.')
 
 
-def _events_of(rows: Sequence[Row]) -> dict[int, tuple[str, Mapping[str, Any]]]:
-    """(kind, changes) of the events that started items, by id. One query, or none."""
-    ids = [row["event_id"] for row in rows if row["event_id"] is not None]
-    if not ids:
-        return {}
-    events = Event.objects.filter(pk__among=ids)
-    return {
-        pk: (kind, changes) for pk, kind, changes in events.values_list("pk", "kind", "changes")
-    }
-
-
 def _that_no_longer_apply(
     batch: Batch,
     records: Mapping[int, Record],
-    events: Mapping[int, tuple[str, Mapping[str, Any]]],
+    events: Events,
     now: datetime,
 ) -> dict[int, Outcome | Ended]:
     """Judge Begin's rules again after a wait, and before a call that changes something (M-23)."""
@@ -137,23 +133,12 @@ def _that_no_longer_apply(
     rows = [row for row in rows if row["pk"] not in begun]
     if not rows:
         return {}
-    zone = timezone.get_default_timezone()
     try:
-        judge = judge_of(batch.workflow, batch.definition.begin, now=now, zone=zone)
+        unwanted = find_unwanted(batch.workflow, batch.definition, rows, records, events, now)
     except IntegrationsError as problem:
         unreadable = stops(f"The rules of Begin cannot be read: {problem.message}")
         return {row["pk"]: unreadable for row in rows}
-    found: dict[int, Outcome | Ended] = {}
-    for row in rows:
-        kind, changes = events.get(row["event_id"] or 0, ("", None))
-        if not judge.matches(
-            records[row["record_id"]],
-            changes=changes,
-            by_archive=kind == Event.Kind.ARCHIVE,
-            written=row["context"].get("written") or {},
-        ):
-            found[row["pk"]] = _NO_LONGER
-    return found
+    return dict.fromkeys(unwanted, _NO_LONGER)
 
 
 def _begun(batch: Batch, rows: Sequence[Row]) -> set[int]:
@@ -168,7 +153,6 @@ def _begun(batch: Batch, rows: Sequence[Row]) -> set[int]:
 
 
 def _item(row: Row, record: Record, event: tuple[str, Mapping[str, Any]] | None) -> Item:
-    names = [row["decided_by"], row["seconded_by"]] if _is_approved(row) else []
     return Item(
         id=row["pk"],
         run_id=row["run_id"],
@@ -179,13 +163,9 @@ def _item(row: Row, record: Record, event: tuple[str, Mapping[str, Any]] | None)
         context=row["context"],
         event_changes=event[1] if event is not None else None,
         operation_id=row["operation_id"],
-        approved_by=" and ".join(name for name in names if name),
+        approved_by=approved_by(row),
         held_hash=row["held_hash"],
     )
-
-
-def _is_approved(row: Row) -> bool:
-    return bool(row["decided_by"] and row["held_hash"])
 
 
 def _run(batch: Batch, step: Step) -> list[Outcome]:

@@ -37,6 +37,7 @@ ITEM_COLUMNS = (
 )
 WAY_COLUMNS = (
     "item_id",
+    "version_id",
     "block",
     "kind",
     "name",
@@ -48,6 +49,7 @@ WAY_COLUMNS = (
     "code",
     "note",
     "operation_id",
+    "approved_by",
     "tries",
     "started_at",
     "ended_at",
@@ -198,6 +200,13 @@ def _without_stay(context: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in context.items() if key not in OF_THE_STAY}
 
 
+def approved_by(row: Row) -> str:
+    """Who approved by name what the block does with this item; "" where nobody was asked."""
+    if not row["held_hash"]:
+        return ""
+    return " and ".join(dict.fromkeys(filter(None, [row["decided_by"], row["seconded_by"]])))
+
+
 def way_row(batch: Batch, row: Row, outcome: Outcome, began: datetime, now: datetime) -> Any:
     """The row of the way of an item that leaves its block or stops there; None while it stays."""
     if batch.block is None or outcome.then in {Then.WAITS, Then.IS_HELD}:
@@ -205,6 +214,7 @@ def way_row(batch: Batch, row: Row, outcome: Outcome, began: datetime, now: date
     since = row["context"].get("began")
     return (
         row["pk"],
+        batch.version.pk,
         batch.key,
         batch.block.kind,
         batch.block.label[:150],
@@ -216,6 +226,7 @@ def way_row(batch: Batch, row: Row, outcome: Outcome, began: datetime, now: date
         outcome.code[:50],
         mask(outcome.note),
         outcome.operation_id,
+        approved_by(row),
         times_away(row["context"]) + max(row["tries"], 1),
         datetime.fromisoformat(since) if since else began,
         now,

@@ -160,10 +160,12 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(blank=True, max_length=50)),
                 ('note', models.TextField(blank=True)),
                 ('operation_id', models.BigIntegerField(null=True)),
+                ('approved_by', models.CharField(blank=True, help_text='Who approved by name what it did.', max_length=405)),
                 ('tries', models.PositiveSmallIntegerField(default=1)),
                 ('started_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField()),
                 ('item', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='way', to='workflows.runitem')),
+                ('version', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='workflows.workflowversion')),
             ],
             options={
                 'ordering': ['id'],

@@ -9,6 +9,9 @@ from django.utils import timezone
 from integrations.models import DueSlot, Operation, SyncRun
 from workflows.models.definition import Workflow, WorkflowVersion
 
+_LONGEST_NAME = 200
+LONGEST_APPROVERS = 2 * _LONGEST_NAME + len(" and ")
+
 
 class WorkflowRun(models.Model):
     """One start of a workflow, for one record or many; it keeps the version that it began with.
@@ -178,8 +181,8 @@ class RunItem(models.Model):
     held_hash = models.CharField(
         max_length=64, blank=True, default="", db_default="", help_text="Of what was shown."
     )
-    decided_by = models.CharField(max_length=200, blank=True, default="", db_default="")
-    seconded_by = models.CharField(max_length=200, blank=True, default="", db_default="")
+    decided_by = models.CharField(max_length=_LONGEST_NAME, blank=True, default="", db_default="")
+    seconded_by = models.CharField(max_length=_LONGEST_NAME, blank=True, default="", db_default="")
     decided_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
@@ -266,7 +269,8 @@ class RunItem(models.Model):
 class BlockRun(models.Model):
     """What one block did with one item: one row per item, block and retry, written when it is left.
 
-    `request` and `answer` are masked and trimmed, and dropped after the days of the setting.
+    `request` and `answer` are masked and trimmed, and dropped after the days of the setting; what
+    it did, by which version and with whose approval stays (S-21).
     """
 
     item = models.ForeignKey(
@@ -274,6 +278,14 @@ class BlockRun(models.Model):
         on_delete=models.CASCADE,
         related_name="way",
         db_index=False,  # the unique constraint begins with it
+    )
+    # A retry may go on with another version. One that ran is never deleted, so nothing is checked.
+    version = models.ForeignKey(
+        WorkflowVersion,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     block = models.CharField(max_length=60)
     kind = models.CharField(max_length=40)
@@ -288,6 +300,9 @@ class BlockRun(models.Model):
     code = models.CharField(max_length=50, blank=True)
     note = models.TextField(blank=True)
     operation_id = models.BigIntegerField(null=True)
+    approved_by = models.CharField(
+        max_length=LONGEST_APPROVERS, blank=True, help_text="Who approved by name what it did."
+    )
     tries = models.PositiveSmallIntegerField(default=1)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()

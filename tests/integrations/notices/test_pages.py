@@ -125,6 +125,12 @@ def test_limits_and_notices_are_one_page_with_an_address_per_line(admin_page: Cl
     assert (the.notify, the.removals_count) == (["a@example.com", "b@example.com"], 7)
 
 
+def test_m_24_how_long_answers_are_kept_is_set_there(admin_page: Client) -> None:
+    save(admin_page, LIMITS, "installation_form", keep_answers_days="5", _continue="1")
+
+    assert Installation.the().keep_answers_days == 5
+
+
 def test_what_is_no_address_is_refused_on_its_field(admin_page: Client) -> None:
     answer = save(admin_page, LIMITS, "installation_form", notify="a@example.com\nBcc: me")
 

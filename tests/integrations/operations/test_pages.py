@@ -87,6 +87,19 @@ def test_a_call_shows_what_was_sent_when_and_what_came_back(admin_page: Client) 
         assert part in text
 
 
+@pytest.mark.parametrize("vendor", ["betterworks", "aha"])
+def test_s_21_a_call_shows_the_names_by_which_the_vendor_finds_its_tries(
+    admin_page: Client, vendor: str
+) -> None:
+    """Each try has its own, where the vendor takes such names."""
+    row = make_operation(vendor=vendor, tries=2)
+
+    text = text_of(admin_page.get(page_of(row)))
+
+    shown = [row.request_id(number) in text for number in (1, 2, 3)]
+    assert shown == ([True, True, False] if vendor == "betterworks" else [False] * 3)
+
+
 def test_auditors_see_calls_without_what_was_sent(
     auditor: User, open_as: Callable[[User], Client]
 ) -> None:

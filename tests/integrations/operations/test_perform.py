@@ -8,9 +8,10 @@ import pytest
 from django.db import connection, transaction
 
 from integrations.installation import pause_installation, resume_installation
-from integrations.models import Operation
+from integrations.models import Credentials, Operation
 from integrations.operations.advance import advance_one, refuse_overdue, waiting_operations
 from integrations.operations.perform import perform
+from tests.integrations.language.server import json_reply, serving
 
 from .calls import Desk, at_once
 
@@ -27,6 +28,22 @@ def test_a_call_is_a_row_with_what_was_sent_and_answered(desk: Desk) -> None:
     assert row.request["body"]["email"] == "new@acme.example"
     assert (row.started_by, row.record) == ("ann", "new@acme.example")
     assert row.first_sent_at == row.sent_at == row.finished_at == desk.clock()
+
+
+def test_s_21_the_vendor_is_told_the_name_that_the_row_gives_each_try(
+    desk: Desk, settings: Any
+) -> None:
+    answers = [json_reply({}, 500), json_reply({})]
+    with serving(lambda seen: answers.pop(0) if seen.method == "PUT" else json_reply({})) as server:
+        settings.EGRESS_EXTRA_HOSTS = [server.origin]
+        Credentials.objects.update(base_url=server.url)
+        row = desk.perform(desk.update("ann@acme.example", title="Lead"))
+        while advance_one(desk.clock.go_on(60)):
+            pass
+
+    row.refresh_from_db()
+    named = [one.headers["X-Request-Id"] for one in server.seen if one.method == "PUT"]
+    assert named == [row.request_id(1), row.request_id(2)]
 
 
 def test_the_same_key_again_is_the_same_row_and_no_second_call(desk: Desk) -> None:

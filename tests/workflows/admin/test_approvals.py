@@ -200,6 +200,7 @@ def test_an_approver_does_not_read_who_else_went_through_the_workflow(
     was_there = make_item(run, make_person(), state="done", block="end")
     BlockRun.objects.create(
         item=was_there,
+        version=was_there.version,
         block="ask",
         kind="approval",
         exit="approved",

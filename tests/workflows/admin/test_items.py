@@ -48,7 +48,7 @@ def make_step(item: RunItem, **fields: object) -> BlockRun:
         "ended_at": AT,
         **fields,
     }
-    return BlockRun.objects.create(item=item, **values)
+    return BlockRun.objects.create(item=item, version=item.version, **values)
 
 
 @pytest.fixture

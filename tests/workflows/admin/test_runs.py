@@ -276,6 +276,7 @@ def fail_at_tell(run: WorkflowRun) -> RunItem:
     now = timezone.now()
     BlockRun.objects.create(
         item=item,
+        version=item.version,
         block="read",
         kind="api",
         name="Read",

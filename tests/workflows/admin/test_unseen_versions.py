@@ -51,6 +51,7 @@ def test_a_note_stays_hidden_where_only_one_version_read_the_hidden_field(
         one.save()
     BlockRun.objects.create(
         item=item,
+        version=item.version,
         block="copy",
         kind="update",
         name="Copy",
