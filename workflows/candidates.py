@@ -189,7 +189,8 @@ def _matching(taker: Taker, events: Iterable[EventRow], rows: Mapping[int, Row])
 
 def _start(event: EventRow, labels: Mapping[int, str], origins: Origins) -> Start:
     record_id = event["object_id"]
-    origin = origins.get(event["workflow_run_id"] or 0)
+    run_id = event["workflow_run_id"] or 0
+    origin = origins.get(run_id)
     chain = origin[1] + 1 if origin else 0
     label = labels.get(record_id) or str(record_id)
-    return Start(record_id, label, event["id"], bool(event["approved_by"]), chain)
+    return Start(record_id, label, event["id"], bool(event["approved_by"]), chain, run_id)

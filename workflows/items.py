@@ -30,7 +30,8 @@ _COLUMNS = (
 class Start(NamedTuple):
     """One record that a workflow begins with; `code` and `note` say why its start is held.
 
-    `approved`: it was caused by a removal that a person approved by name (M-20).
+    `approved`: it was caused by a removal that a person approved by name (M-20). `origin`: the run
+    of a workflow whose event it is, if any.
     """
 
     record_id: int
@@ -38,6 +39,7 @@ class Start(NamedTuple):
     event_id: int | None = None
     approved: bool = False
     chain: int = 0
+    origin: int = 0
     code: str = ""
     note: str = ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 
 from integrations.mails import one_line, queue_mail
 from integrations.models import Notification
-from people.models import Person
+from people.models import Event, Person
 from saas.models import SaaSUser
 from workflows.engine.circuit import addresses_of
 from workflows.items import Start
@@ -27,6 +26,10 @@ MOST_PER_RECORD = 3
 _LEAST = 20
 _PERCENT = 10
 _MOST_NAMES = 20
+_SAME_RUN = (
+    "Other starts by the same run of a workflow were more than the limit of 24 hours, so this one "
+    "waits like them until somebody approves it."
+)
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,15 @@ def limit_of(workflow: Workflow) -> int:
             .exclude(status=SaaSUser.Status.DEACTIVATED)
             .count()
         )
-    return max(_LEAST, math.ceil(active * _PERCENT / 100))
+    return max(_LEAST, active * _PERCENT // 100)
 
 
 def judge_starts(workflow: Workflow, starts: Sequence[Start], *, now: datetime) -> Judged:
     """Hold all starts of one run where they are too many, else those of a record started too often.
 
-    What follows a removal that a person approved by name is not held for their number. Two or three
-    queries; call it where nobody else starts this workflow meanwhile.
+    What follows a removal that a person approved by name is not held for their number. The events
+    of a workflow's run come in several batches: where an earlier one was held, so is what follows.
+    Two to four queries; call it where nobody else starts this workflow meanwhile.
     """
     asked = sum(not start.approved for start in starts)
     recent = _recent(workflow, now)
@@ -68,7 +72,9 @@ def judge_starts(workflow: Workflow, starts: Sequence[Start], *, now: datetime) 
     if asked and before + asked > limit:
         words = _in_words(asked, before, limit)
         return Judged([_held(one, STORM, words) for one in starts], words)
-    return Judged(_hold_too_often(starts, recent))
+    stormy = _stormy_origins(workflow, starts, now)
+    judged = [_held(one, STORM, _SAME_RUN) if one.origin in stormy else one for one in starts]
+    return Judged(_hold_too_often(judged, recent))
 
 
 def _recent(workflow: Workflow, now: datetime) -> QuerySet[RunItem]:
@@ -88,6 +94,19 @@ def code_of_end(code: str) -> Case:
     return Case(held_start, default=Value(code))
 
 
+def _stormy_origins(workflow: Workflow, starts: Sequence[Start], now: datetime) -> set[int]:
+    """The runs of workflows of which earlier starts were held. One query, or none."""
+    origins = {start.origin for start in starts if start.origin}
+    if not origins:
+        return set()
+    held = RunItem.objects.filter(
+        workflow=workflow, code=STORM, event_id__isnull=False, created_at__gt=now - WINDOW
+    )
+    events = Event.objects.filter(pk__in=held.order_by().values("event_id"))
+    found = events.filter(workflow_run_id__in=origins).order_by()
+    return set(found.values_list("workflow_run_id", flat=True).distinct())
+
+
 def _in_words(asked: int, before: int, limit: int) -> str:
     earlier = f", after {before} in the last 24 hours," if before else ""
     return (
@@ -101,12 +120,18 @@ def _held(start: Start, code: str, words: str) -> Start:
 
 
 def _hold_too_often(starts: Sequence[Start], recent: QuerySet[RunItem]) -> list[Start]:
-    """Each record's fourth start in 24 hours, and those after it, wait. One query."""
+    """Each record's fourth start in 24 hours, and those after it, wait. One query.
+
+    What is held already has not started, so it counts for nothing.
+    """
     ids = list({start.record_id for start in starts})
     rows = recent.filter(record_id__among=ids).values("record_id").annotate(number=Count("pk"))
     counts = dict(rows.values_list("record_id", "number"))
     judged = []
     for start in starts:
+        if start.code:
+            judged.append(start)
+            continue
         number = counts[start.record_id] = counts.get(start.record_id, 0) + 1
         if number > MOST_PER_RECORD:
             words = (

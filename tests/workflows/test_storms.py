@@ -11,7 +11,7 @@ from integrations.models import Integration, Notification, SyncRun
 from people.models import Person
 from tests.makers import make_integration, make_person
 from tests.workflows.events import TELL, make_event, settled, sync_with
-from tests.workflows.makers import make_workflow
+from tests.workflows.makers import make_run, make_workflow
 from workflows.cancelling import cancel_run
 from workflows.dispatch import dispatch_one
 from workflows.held import approve, held_items, reject
@@ -66,10 +66,29 @@ def test_of_three_hundred_active_people_thirty_may_start() -> None:
     people(2)
     Person.objects.bulk_create(
         Person(email=f"p{number}@example.com", email_key=f"p{number}@example.com")
-        for number in range(299)
+        for number in range(307)
     )
 
-    assert limit_of(workflow) == 31
+    assert (Person.objects.count(), limit_of(workflow)) == (309, 30)
+
+
+def test_m_20_what_follows_from_a_run_of_which_starts_are_held_is_held_too() -> None:
+    """Its events come in several batches, of which the last would be few enough by itself."""
+    workflow, others = on_edit(), make_run(make_workflow([TELL]))
+    for person in people(25):
+        make_event(person, kind="edit", workflow_run_id=others.pk)
+    dispatch_all()
+    for person in people(5):
+        make_event(person, kind="edit", workflow_run_id=others.pk)
+    make_event(make_person(), kind="edit", workflow_run_id=make_run(others.workflow).pk)
+    dispatch_all()
+
+    rows = RunItem.objects.filter(workflow=workflow).order_by("pk")
+
+    assert [row.state for row in rows] == ["held"] * 30 + ["ready"]
+    assert {row.code for row in rows[:30]} == {"storm"}
+    assert "Other starts by the same run" in rows[29].note
+    assert Notification.objects.count() == 1
 
 
 def test_starts_of_the_last_day_count_and_older_ones_do_not(integration: Integration) -> None:
