@@ -37,11 +37,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Proof:
-    """A verdict with the record that the look-up gave, if it gave one, or why it gave none."""
+    """A verdict with the record that the look-up gave, if it gave one, or why it gave none.
+
+    `status` is that of an answer that says so by its status.
+    """
 
     verdict: Verdict
     record: Any = None
     problem: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ class Prover:
             answer = self._client.perform(lookup.request, {"id": external_id})
         except VendorError as problem:
             if problem.status in lookup.gone and problem.code == "not_found":
-                return Proof(Verdict.GONE)
+                return Proof(Verdict.GONE, status=problem.status)
             raise
         record = first_of(answer.json, lookup.record) if lookup.record else answer.json
         found = compile_path(lookup.id)(record)

@@ -24,11 +24,15 @@ _UNREAD = "unread"  # in the item's context: how often it waited for the vendor,
 
 @dataclass(frozen=True)
 class Teller:
-    """Makes the outcomes of one batch; `request` is the call that was made, masked."""
+    """Makes the outcomes of one batch; `request` is the call of the listing, masked.
+
+    Accounts that were asked for one by one are `looked_up`.
+    """
 
     step: Step
     opened: Opened
     request: Any = None
+    looked_up: frozenset[str] = frozenset()
 
     def of(self, item: Item, told: Told, *, owner: str | None) -> Outcome:
         """The outcome of an account about which the vendor said something, or nothing."""
@@ -39,12 +43,19 @@ class Teller:
             return self._not_found(item, told, owner)
         return self._found(item, told.reading)
 
+    def _request(self, item: Item) -> Any:
+        """The call that decided about an item's account."""
+        external_id = external_id_of(item)
+        if external_id in self.looked_up:
+            return self.opened.look_up_request(external_id)
+        return self.request
+
     # Found.
 
     def _found(self, item: Item, reading: RoleReading) -> Outcome:
         label = self.opened.label
         answer: dict[str, Any] = {"found": True, "status": reading.status}
-        base = Outcome(found=True, request=self.request, answer=answer, status=_GOOD)
+        base = Outcome(found=True, request=self._request(item), answer=answer, status=_GOOD)
         if reading.status == DEACTIVATED:
             because = f"{label} says that the account is not active."
             if self.opened.by_status:
@@ -70,7 +81,12 @@ class Teller:
         label = self.opened.label
         note = f"Not found at {label}."
         base = Outcome(
-            found=False, code="not_found", request=self.request, answer={"found": False}, note=note
+            found=False,
+            code="not_found",
+            request=self._request(item),
+            answer={"found": False},
+            status=told.status,
+            note=note,
         )
         if item.record.status == DEACTIVATED or not self.opened.by_absence:
             return replace(base, note=f"{note} The account here was left as it is.")
@@ -96,7 +112,8 @@ class Teller:
         values = item.record.values
         changes = removal_changes(values["status"], values.get("roles") or ())
         wanted = Outcome(
-            removes=f"The listing of {self.opened.label} does not name it.", request=self.request
+            removes=f"The listing of {self.opened.label} does not name it.",
+            request=self._request(item),
         )
         return held(wanted, removal_hash(item.record.object, item.record.id, changes), because)
 
@@ -109,7 +126,9 @@ class Teller:
         tries = before.get(key, 0) + 1
         reason = f"The roles of {item.record.label} could not be read: {problem.message}"
         if not isinstance(problem, TryLater) or tries >= MOST_TRIES:
-            return failed(reason, code=problem.code, status=problem.status, request=self.request)
+            return failed(
+                reason, code=problem.code, status=problem.status, request=self._request(item)
+            )
         return Outcome(
             then=Then.WAITS,
             exit="",

@@ -34,13 +34,15 @@ Clock = Callable[[], datetime]
 class Told:
     """What the vendor says of one account at a time: its reading, or why there is none.
 
-    `is_proof`: it was not found, and that is enough to remove it (M-11).
+    `is_proof`: it was not found, and that is enough to remove it (M-11). `status` is that of the
+    answer, where it was asked for by its id and the answer says so by that.
     """
 
     at: datetime
     reading: RoleReading | None = None
     problem: VendorError | None = None
     is_proof: bool = False
+    status: int | None = None
 
 
 @dataclass
@@ -187,7 +189,12 @@ class RoleReader:
             mapped = self._mapper.map(proof.record)
             return Told(at, _reading(mapped.payload if mapped is not None else "{}"))
         if verdict in {Verdict.GONE, Verdict.TOO_NEW}:
-            return Told(at, RoleReading(found=False), is_proof=verdict == Verdict.GONE)
+            return Told(
+                at,
+                RoleReading(found=False),
+                is_proof=verdict == Verdict.GONE,
+                status=proof.status if proof is not None else None,
+            )
         if verdict == Verdict.HIDDEN:
             problem: VendorError = AskPerson(
                 "no_longer_visible",

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from integrations.client import VendorClient
-from integrations.errors import AskPerson, IntegrationsError, TryLater, VendorError
+from integrations.errors import (
+    AskPerson,
+    BrokenAnswer,
+    IntegrationsError,
+    TryLater,
+    VendorError,
+)
 from saas.models import SaaSUser
 from workflows.kinds import Item, Outcome, Step, stops
 from workflows.records import DEACTIVATED
@@ -63,9 +69,8 @@ class _Batch:
                 return [stops(problem.message) for _item in self._step.items]
             return [teller.unread(item, problem) for item in self._step.items]
         if not self._lists(len(wanted)):
-            request = self._opened.look_up_request(wanted[0]) if len(wanted) == 1 else None
             told = self._reader.look_up(wanted, control=None, today=self._today)
-            return self._tell(Teller(self._step, self._opened, request), told, _Held())
+            return self._tell(replace(teller, looked_up=frozenset(wanted)), told, _Held())
         request = self._opened.listing_request(self._today)
         return self._from_listing(wanted, Teller(self._step, self._opened, request))
 
@@ -91,8 +96,9 @@ class _Batch:
         needed = {external_id_of(item) for item in self._step.items if not held.waits(item)}
         asked = [key for key in missing if key in needed]
         if asked:
-            told |= self._reader.look_up(asked, control=listed.control, today=self._today)
-        return self._tell(teller, told, held)
+            looked_up = self._reader.look_up(asked, control=listed.control, today=self._today)
+            told |= looked_up if listed.whole else _without_proofs(looked_up, listed)
+        return self._tell(replace(teller, looked_up=frozenset(asked)), told, held)
 
     def _too_many(self, missing: Sequence[str], listed: Listed) -> _Held:
         """What is held before anybody is looked up, run by run (M-11, M-15). Three queries."""
@@ -138,6 +144,18 @@ class _Batch:
             return self._client.owner_id(), None
         except VendorError as problem:
             return None, problem
+
+
+def _without_proofs(told: Mapping[str, Told], listed: Listed) -> dict[str, Told]:
+    """Of a listing that broke off nobody is missing, so nobody's removal is proven (M-11)."""
+    why = f" {listed.problem.message}" if listed.problem is not None else ""
+    problem = BrokenAnswer(
+        "listing_broken",
+        f"The listing did not end as it should, so that nobody counts as missing.{why}",
+    )
+    return {
+        key: Told(one.at, problem=problem) if one.is_proof else one for key, one in told.items()
+    }
 
 
 @dataclass(frozen=True)

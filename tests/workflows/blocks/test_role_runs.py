@@ -60,6 +60,21 @@ def test_a_run_reads_everybody_in_one_batch_and_says_what_it_found(open_office: 
     assert not any(one in repr(way.request) for one in secrets for way in ways.values())
 
 
+def test_c_24_each_of_several_that_are_asked_for_by_id_shows_its_own_request(open_office: Open):
+    office = open_office("betterworks", people=100)
+    there, gone = office.join(), office.join()
+    office.remove(gone)
+    run = begin(office, [there, gone])
+
+    work()
+
+    ways = {way.item.record_id: way for way in BlockRun.objects.filter(item__run=run)}
+    for user, status in ((there, 200), (gone, 404)):
+        way = ways[user.pk]
+        assert user.external_id in (way.request or {})["url"]
+        assert way.status == status
+
+
 def test_what_is_held_waits_and_goes_on_when_somebody_approves_it(open_office: Open):
     """M-14, M-15, BW-52: proven anew, then deactivated, and not counted."""
     office = open_office("betterworks")

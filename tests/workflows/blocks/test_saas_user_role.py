@@ -509,6 +509,23 @@ def test_what_a_broken_listing_had_counts_and_the_others_are_asked_for(
     assert any(user.external_id in call for call in office.calls())
 
 
+def test_m_11_nobody_is_taken_for_gone_after_a_listing_that_broke_off(
+    open_office: Callable[..., Office],
+):
+    """F-23: also who is really gone stays until a whole listing lacks them."""
+    office = open_office("betterworks", people=60)
+    gone = office.join()
+    office.remove(gone)
+    office.sandbox.faults.add("repeat_page", vendor="betterworks", page=2)
+
+    outcomes = office.read(office.users(), deactivate_user=True)
+
+    gone.refresh_from_db()
+    (outcome,) = [one for one in outcomes if one.exit == "failure"]
+    assert outcome.code == "listing_broken"
+    assert (gone.status, gone.not_found_at) == ("active", None)
+
+
 def test_it_waits_five_times_longer_each_time_and_then_fails(open_office: Open):
     office = open_office("betterworks")
     user = office.join()
