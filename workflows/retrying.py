@@ -21,6 +21,7 @@ from workflows.engine.moves import OF_THE_STAY
 from workflows.errors import CannotStart
 from workflows.kinds import find_kind, operation_key
 from workflows.models import BlockRun, RunItem, Workflow, WorkflowRun, WorkflowVersion
+from workflows.storms import HELD_STARTS
 from workflows.versions import definition_of
 
 Which = Literal["old", "current"]
@@ -161,6 +162,11 @@ def _is_new_try(
 def _why_not(item: RunItem, block: str, version: WorkflowVersion, call: Operation | None) -> str:
     if item.state not in _CAN_BE_RETRIED:
         return f"It has not failed ({item.get_state_display().lower()})."
+    if item.code in HELD_STARTS:
+        return (
+            "Its start was held and not approved, so there is nothing to retry. Start the workflow "
+            "for it by hand."
+        )
     if call is not None and call.state in _OPEN:
         return (
             f"The call of its last try has not ended: see operation {call.pk}. Settle that first, "

@@ -23,9 +23,11 @@ from workflows.engine.advance import advance_one
 from workflows.engine.claims import claim_batch
 from workflows.engine.leases import wake_waiting
 from workflows.errors import CannotDecide, CannotStart
+from workflows.held import held_items, reject
 from workflows.kinds import operation_key
 from workflows.models import BlockRun, RunItem, Workflow, WorkflowRun
 from workflows.retrying import retry
+from workflows.storms import HELD_STARTS
 from workflows.versions import write_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -176,6 +178,29 @@ def test_of_a_paused_workflow_nothing_is_retried(workflow: Workflow) -> None:
 
     with pytest.raises(CannotStart, match="makes it active first"):
         retry([item.pk], by="ann")
+
+
+@pytest.mark.parametrize("code", HELD_STARTS)
+@pytest.mark.parametrize("ended", ["rejected", "cancelled"])
+def test_a_start_that_was_held_and_not_approved_does_not_begin_by_a_retry(
+    workflow: Workflow, code: str, ended: str
+) -> None:
+    """(M-17, M-20) It is let begin by those who decide what is held, or started by hand."""
+    run = make_run(workflow, trigger="event")
+    item = make_item(run, make_person(), state="held", code=code)
+    if ended == "rejected":
+        reject([(one.id, one.hash) for one in held_items(run)], by="ann")
+    else:
+        cancel_items([item.pk], by="ann")
+
+    retried = retry([item.pk], by="bob")
+    go()
+
+    item.refresh_from_db()
+    assert retried.retried == 0
+    assert "by hand" in retried.refused[0][1]
+    assert item.state == "cancelled"
+    assert not item.way.exists()
 
 
 # Cancelling ------------------------------------------------------------------------------------
