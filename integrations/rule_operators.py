@@ -45,10 +45,11 @@ _ALL = _TEXT | _NUMBERS | _TIMES | {"boolean", "json"}
 
 
 def _fold(value: Any) -> str | None:
+    """Text to compare; None for what is blank, or nothing but blanks."""
     if value is None:
         return None
     text = value if isinstance(value, str) else read_text(value)
-    return text.strip().casefold() if text else None
+    return (text.strip().casefold() or None) if text else None
 
 
 def _number(value: Any) -> float | int | None:

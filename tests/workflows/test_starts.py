@@ -10,6 +10,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from integrations.errors import RuleInvalid
 from integrations.installation import pause_installation
 from integrations.models import Credentials
 from tests.makers import make_application, make_custom_field, make_person, make_saas_user
@@ -167,6 +168,25 @@ def test_a_rule_whose_field_is_gone_fails_the_run_and_pauses_the_workflow() -> N
     workflow.refresh_from_db()
     assert (run.state, workflow.state) == ("failed", "paused")
     assert "badge" in run.error_message
+
+
+@pytest.mark.parametrize("records", ["all", "one"])
+def test_an_old_rule_with_blanks_for_a_value_starts_nothing(records: str) -> None:
+    """Every title contains them, so the workflow would be for all."""
+    person = make_person(title="Chief of all")
+    rules = {"all": [{"field": "title", "operator": "contains", "value": " "}]}
+    workflow = make_workflow([TELL], begin={"rules": rules})
+
+    if records == "all":
+        run = start(workflow)
+        assert chosen(run) == []
+        workflow.refresh_from_db()
+        assert (run.state, workflow.state) == ("failed", "paused")
+        assert "blank" in run.error_message
+    else:
+        with pytest.raises(RuleInvalid, match="blank"):
+            start(workflow, [person.pk])
+        assert not WorkflowRun.objects.exists()
 
 
 def test_several_who_choose_at_once_choose_each_record_once() -> None:

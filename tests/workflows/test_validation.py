@@ -222,6 +222,11 @@ def facts(db: None) -> Facts:
             "no date",
         ),
         (
+            {"rules": {"all": [{"field": "title", "operator": "contains", "value": " "}]}},
+            "rules.all[0].value",
+            "blank",
+        ),
+        (
             {"rules": {"all": [{"field": "title", "operator": "changed"}]}},
             "rules.all[0].operator",
             "No event starts this one",

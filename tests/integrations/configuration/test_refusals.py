@@ -156,6 +156,12 @@ def test_an_unknown_target_is_named_with_a_suggestion():
             'Did you mean "is_enabled"?',
         ),
         (
+            "field: is_enabled, operator: equals, value: true",
+            "field: email, operator: contains, value: ' '",
+            "integrations[0].filters.all[0].value",
+            "is blank",
+        ),
+        (
             "transform: first_name",
             "transform: frist_name",
             "integrations[0].mappings[4].transform",

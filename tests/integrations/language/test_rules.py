@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.errors import RuleInvalid
+from integrations.forms.rules import RulesField, Shown
 from integrations.rule_operators import OPERATORS
 from integrations.rules import Context, compile_rules
 
@@ -158,6 +160,11 @@ def test_no_rules_let_everything_pass(rules: Any):
         (row("name", "before", "2026-01-01"), "operator", "does not go with the type text"),
         (row("enabled", "contains", "x"), "operator", "does not go with"),
         (row("name", "equals"), "value", "needs a value"),
+        (row("name", "contains", " "), "value", "is blank"),
+        (row("name", "not_ends_with", "\t\n"), "value", "is blank"),
+        (row("tags", "contains", "\u00a0"), "value", "is blank"),
+        (row("name", "in", ["a", " "]), "value", "is blank"),
+        ({"any": [row("count", "less", " ")]}, "any[0].value", "no number"),
         (row("name", "is_empty", "x"), "value", "takes no value"),
         (row("name", "equals", ["a"]), "value", "one value"),
         (row("name", "in", []), "value", "empty list"),
@@ -178,6 +185,36 @@ def test_a_mistake_is_told_with_its_place(rules: Any, where: str, says: str):
 
     places = {problem.where: problem.message for problem in caught.value.problems}
     assert says in places[where]
+
+
+NEED_A_VALUE = [
+    (type_, operator)
+    for operator, made in OPERATORS.items()
+    if operator not in {"is_empty", "is_not_empty"}
+    for type_ in sorted(made.types)
+]
+
+
+@pytest.mark.parametrize(("type_", "operator"), NEED_A_VALUE)
+@pytest.mark.parametrize("blanks", [" ", "\t \n", "\u00a0\u2003"])
+def test_no_operator_takes_blanks_for_a_value(type_: str, operator: str, blanks: str):
+    """Every text contains them, so a rule that narrows would let everything pass."""
+    with pytest.raises(RuleInvalid) as caught:
+        compile_rules({"all": [row("one", operator, blanks)]}, fields={"one": type_})
+
+    assert [problem.where for problem in caught.value.problems] == ["all[0].value"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Shown(match="all", rows=[{"field": "name", "operator": "contains", "value": " "}]),
+        Shown(text='{"all": [{"any": [{"field": "name", "operator": "contains", "value": " "}]}]}'),
+    ],
+)
+def test_a_form_refuses_blanks_for_a_value_too(sent: Shown):
+    with pytest.raises(ValidationError):
+        RulesField(labels=dict.fromkeys(FIELDS, ""), types=FIELDS).clean(sent)
 
 
 def test_all_mistakes_are_told_at_once():

@@ -61,6 +61,12 @@ pytestmark = pytest.mark.django_db
             "workflows[0].begin.rules.all[0].field",
             "last_activity",
         ),
+        (
+            "{field: last_activity, operator",
+            "{field: email, operator: contains, value: ' '}, {field: last_activity, operator",
+            "workflows[0].begin.rules.all[0].value",
+            "is blank",
+        ),
         ("key: tell", "key: role", "workflows[0].blocks[0].key", "2 blocks have the key"),
         ("application: Aha!\n    desc", "desc", "workflows[0].application", "is missing"),
         (
