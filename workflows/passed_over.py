@@ -23,7 +23,7 @@ from workflows.models import RunItem, Workflow, WorkflowRun
 from workflows.records import read_records
 from workflows.rules import judge_of
 from workflows.settling import CHANGED, FIRST, SETTLING, passed_over_because
-from workflows.starts import check_can_start
+from workflows.starts import check_can_start, check_is_same
 from workflows.versions import definition_of
 
 PAGE = 100
@@ -134,42 +134,30 @@ def _why(row: Mapping[str, object], settling: Mapping[int, str]) -> str:
     return _WHY[of_run if word == SETTLING else word or _CHAIN]
 
 
+def count_starts(workflow: Workflow, begin: BeginPart, event_ids: Sequence[int]) -> int:
+    """How many records these events would start it for now. Some four queries; CannotStart."""
+    return len(_starts(workflow, begin, event_ids, timezone.now()))
+
+
 def start_from_events(
     workflow: Workflow, event_ids: Sequence[int], *, by: str, now: datetime | None = None
 ) -> WorkflowRun:
     """Start a workflow in one run for events that a person names; none is held for their number.
 
-    Events that started it already, and of one record all but the last, are left out. Raises
-    CannotStart where nothing is left. About ten queries.
+    Events of before it was active, those that started it already, and of one record all but the
+    last, are left out. Raises CannotStart where nothing is left. About ten queries.
     """
     at = now or timezone.now()
     row = Workflow.objects.select_related("application", "active_version").get(pk=workflow.pk)
     version = check_can_start(row, trigger=WorkflowRun.Trigger.EVENT)
     definition = definition_of(version)
-    if len(event_ids) > _MOST_AT_ONCE:
-        raise CannotStart(f"Choose at most {_MOST_AT_ONCE:,} events at once.")
-    events = Event.objects.filter(
-        pk__among=list(event_ids), object=row.object, kind__in=definition.begin.actions
-    )
     with transaction.atomic():
-        Workflow.objects.select_for_update().get(pk=row.pk)
-        begun = RunItem.objects.filter(workflow=row, event_id__in=list(event_ids))
-        known = set(begun.values_list("event_id", flat=True))
-        rows = [one for one in events.order_by("pk").values(*COLUMNS) if one["id"] not in known]
-        records = read_records(row, {one["object_id"] for one in rows})
-        judge = judge_of(row, definition.begin, now=at, zone=timezone.get_default_timezone())
-        starts: dict[int, Start] = {}
-        for one in rows:
-            record = records.get(one["object_id"])
-            by_archive = one["kind"] == Event.Kind.ARCHIVE
-            if record is not None and judge.matches(
-                record, changes=one["changes"], by_archive=by_archive
-            ):
-                starts[record.id] = Start(record.id, record.label, one["id"])
+        check_is_same(row)
+        starts = _starts(row, definition.begin, event_ids, at)
         if not starts:
             raise CannotStart(
-                "None of these events starts the workflow: they started it already, or their "
-                "records do not match the rules of Begin now."
+                "None of these events starts the workflow: they are from before it was active, "
+                "they started it already, or their records do not match the rules of Begin now."
             )
         run = WorkflowRun.objects.create(
             workflow=row,
@@ -182,6 +170,34 @@ def start_from_events(
             queued_at=at,
             started_at=at,
         )
-        insert_items(run, definition.first, starts.values(), now=at)
+        insert_items(run, definition.first, starts, now=at)
         transaction.on_commit(wake)
     return run
+
+
+def _starts(
+    workflow: Workflow, begin: BeginPart, event_ids: Sequence[int], now: datetime
+) -> list[Start]:
+    """What these events start, one for each record."""
+    if len(event_ids) > _MOST_AT_ONCE:
+        raise CannotStart(f"Choose at most {_MOST_AT_ONCE:,} events at once.")
+    events = Event.objects.filter(
+        pk__among=list(event_ids),
+        pk__gt=workflow.events_after,
+        object=workflow.object,
+        kind__in=begin.actions,
+    )
+    begun = RunItem.objects.filter(workflow=workflow, event_id__in=list(event_ids))
+    known = set(begun.values_list("event_id", flat=True))
+    rows = [one for one in events.order_by("pk").values(*COLUMNS) if one["id"] not in known]
+    records = read_records(workflow, {one["object_id"] for one in rows})
+    judge = judge_of(workflow, begin, now=now, zone=timezone.get_default_timezone())
+    starts: dict[int, Start] = {}
+    for one in rows:
+        record = records.get(one["object_id"])
+        by_archive = one["kind"] == Event.Kind.ARCHIVE
+        if record is not None and judge.matches(
+            record, changes=one["changes"], by_archive=by_archive
+        ):
+            starts[record.id] = Start(record.id, record.label, one["id"])
+    return list(starts.values())

@@ -98,25 +98,27 @@ def readiness(
     """
     facts = read_facts(workflow)
     measured = measure(workflow, definition, facts, now=now)
-    destructive = [
-        block
-        for block in definition.blocks
-        if (kind := find_kind(block.kind)) is not None and kind.is_destructive(block)
-    ]
-    calls = [one.call for one in measured.blocks]
-    counted = rooms_by_block(workflow, [block.key for block in destructive], calls, now)
-    rooms = list(counted.values())
+    rooms = _rooms(workflow, definition, [one.call for one in measured.blocks], now)
     limit = min((room.limit for room in rooms), default=None)
     takes_all = starts_all or set(definition.begin.actions) != {"archive"}
     over = limit is not None and measured.matching > limit and takes_all
     ready = Readiness(
         matching=measured.matching,
         blocks=measured.blocks,
-        is_destructive=bool(destructive),
+        is_destructive=bool(rooms),
         limit=limit,
         must_type=measured.matching if over else None,
     )
     return replace(ready, sentences=tuple(_sentences(ready, rooms)))
+
+
+def limit_of_removals(workflow: Workflow, definition: Definition, now: datetime) -> int | None:
+    """The least that the counters of its blocks allow; None where it takes nothing away.
+
+    Some fifteen queries.
+    """
+    calls = read_calls(definition, read_facts(workflow))
+    return min((room.limit for room in _rooms(workflow, definition, calls, now)), default=None)
 
 
 def calls_in_words(workflow: Workflow, definition: Definition) -> list[str]:
@@ -250,6 +252,18 @@ def _applications(calls: Iterable[Call]) -> dict[str, Application]:
     rows = {(row.vendor, row.tenant): row for row in Application.objects.filter(vendor__in=vendors)}
     found = {call.key: rows.get((call.vendor_key, call.tenant)) for call in listed}
     return {key: row for key, row in found.items() if row is not None}
+
+
+def _rooms(
+    workflow: Workflow, definition: Definition, calls: Iterable[Call], now: datetime
+) -> list[Room]:
+    """The counters that blocks go by which take accounts or access away (M-15)."""
+    destructive = [
+        block.key
+        for block in definition.blocks
+        if (kind := find_kind(block.kind)) is not None and kind.is_destructive(block)
+    ]
+    return list(rooms_by_block(workflow, destructive, calls, now).values())
 
 
 def _sentences(ready: Readiness, rooms: Sequence[Room]) -> Iterator[str]:

@@ -55,7 +55,7 @@ def start_run(
     if ids is not None and len(ids) == 1:
         _check_one(row, version, ids[0], now or timezone.now())
     with transaction.atomic():
-        _check_is_same(row)
+        check_is_same(row)
         run = WorkflowRun.objects.create(
             workflow=row,
             version=version,
@@ -70,14 +70,14 @@ def start_run(
     return run
 
 
-def _check_is_same(workflow: Workflow) -> None:
-    """Hold the workflow, so that nobody archives it without its queued run. One query.
+def check_is_same(workflow: Workflow) -> None:
+    """Hold the workflow as it was read, so that nobody archives it without its run. One query.
 
-    Raises CannotStart where somebody was faster.
+    Raises CannotStart where somebody was faster. Inside a transaction.
     """
     now_so = Workflow.objects.select_for_update().get(pk=workflow.pk)
-    same = (workflow.state, workflow.active_version_id)
-    if (now_so.state, now_so.active_version_id) != same:
+    same = (workflow.state, workflow.active_version_id, workflow.events_after)
+    if (now_so.state, now_so.active_version_id, now_so.events_after) != same:
         raise CannotStart(f'"{workflow}" was changed just now. Look at it, then start it again.')
 
 

@@ -10,14 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
-from integrations.admin.reauth import ask_before, is_confirmed
+from integrations.admin.reauth import PasswordForm, is_confirmed, remember
 from integrations.admin.unseen import unseen_fields
 from integrations.errors import IntegrationsError
 from workflows import passed_over
 from workflows.admin.activation import is_destructive
 from workflows.admin.pages import WorkflowPage
 from workflows.admin.shown import RUN, VIEW_RUNS, read_ids, read_number
+from workflows.admin.starting import must_type, why_not_yet
 from workflows.errors import WorkflowsError
 from workflows.judging import fields_in
 from workflows.models import Workflow
@@ -33,21 +36,29 @@ class PassedOverPages(WorkflowPage):
         name = "workflows_workflow_passed_over"
         return [path("<path:object_id>/passed-over/", view, name=name)]
 
+    @method_decorator(sensitive_post_parameters("password"))
     def passed_over_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """A page of them, newest first; POST starts what was ticked. Some ten queries."""
+        """A page of them, newest first; POST starts what was ticked, or asks. Some ten queries."""
         row = self.find_row(request, object_id, VIEW_RUNS)
         may_run = request.user.has_perm(RUN)
+        asked: dict[str, Any] = {}
         if request.method == "POST":
             if not may_run:
                 raise PermissionDenied
-            return _start(request, row)
+            asked = _what_is_asked(request, row)
+            if not asked:
+                return _start(request, row)
         before = read_number(request.GET.get("before")) or None
         context = {
             **self.page_context(request, row, f"Events that did not start {row}"),
             "may_run": may_run and row.state == Workflow.State.ACTIVE,
             "is_first": before is None,
             "rows": [],
+            "version": row.active_version,
+            "ticked": (),
+            "must_type": None,
             "tells_matching": not _rules_are_hidden(request, row),
+            **asked,
         }
         try:
             found = passed_over.passed_over(row, before=before, number=passed_over.PAGE + 1)
@@ -70,6 +81,38 @@ def _rules_are_hidden(request: HttpRequest, row: Workflow) -> bool:
     return any(plain(name) in hidden for name in named)
 
 
+def _what_is_asked(request: HttpRequest, row: Workflow) -> dict[str, Any]:
+    """What the page still asks for, with the ticks kept; empty where all was given, or refused.
+
+    The password is asked for here too: the way to another page would lose the ticks.
+    """
+    ids, version = read_ids(request.POST.getlist("event")), row.active_version
+    if not ids or version is None or row.state != Workflow.State.ACTIVE:
+        return {}
+    definition = definition_of(version)
+    form = None
+    if is_destructive(definition) and not is_confirmed(request):
+        form = PasswordForm(request.POST if "password" in request.POST else None, request=request)
+        if form.is_valid():
+            remember(request)
+            form = None
+    try:
+        number = passed_over.count_starts(row, definition.begin, ids)
+    except (WorkflowsError, IntegrationsError):
+        return {}
+    wanted = must_type(row, definition, number)
+    errors = why_not_yet(request, version, wanted)
+    if form is None and not errors:
+        return {}
+    return {
+        "ticked": ids,
+        "must_type": wanted,
+        "typed": request.POST.get("typed", ""),
+        "errors": errors,
+        "password": form["password"] if form is not None else None,
+    }
+
+
 def _start(request: HttpRequest, row: Workflow) -> HttpResponse:
     user: Any = request.user
     here = redirect("admin:workflows_workflow_passed_over", row.pk)
@@ -77,9 +120,6 @@ def _start(request: HttpRequest, row: Workflow) -> HttpResponse:
     if not ids:
         messages.warning(request, "Nothing was selected: tick events, then press the button.")
         return here
-    version = row.active_version
-    if version is not None and is_destructive(definition_of(version)) and not is_confirmed(request):
-        return ask_before(request, here["Location"])
     try:
         run = passed_over.start_from_events(row, ids, by=user.get_username())
     except (WorkflowsError, IntegrationsError) as problem:

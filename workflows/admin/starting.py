@@ -24,10 +24,11 @@ from workflows.admin.activation import is_destructive
 from workflows.admin.pages import WorkflowPage, back_to, tell
 from workflows.admin.shown import RUN, VIEW_RUNS, read_number
 from workflows.admin.validation import told_of
+from workflows.definition import Definition
 from workflows.errors import CannotStart
 from workflows.facts import read_facts
 from workflows.models import Workflow, WorkflowRun, WorkflowVersion
-from workflows.readiness import calls_in_words, readiness
+from workflows.readiness import calls_in_words, limit_of_removals, readiness
 from workflows.records import Record, read_records
 from workflows.rules import judge_of, matching_ids
 from workflows.starts import check_can_start, start_run
@@ -84,7 +85,7 @@ class StartPages(WorkflowPage):
         if request.method == "POST" and ready is not None:
             if destructive and not is_confirmed(request):
                 return ask_before(request, request.path)
-            errors = _why_not_yet(request, version, ready.must_type)
+            errors = why_not_yet(request, version, ready.must_type)
             if not errors:
                 return _start(request, row, None, back_to(row))
         context = {
@@ -169,8 +170,8 @@ def _confirm(
     if form is not None:
         remember(request)
         context["password"] = None
-    must_type, count = context["must_type"], len(selection.ids)
-    context["errors"] = _why_not_yet(request, context["version"], must_type, count)
+    count = len(selection.ids)
+    context["errors"] = why_not_yet(request, context["version"], context["must_type"], count)
     if context["errors"]:
         return None
     return _start(request, row, selection.ids, redirect(selection.back))
@@ -191,7 +192,6 @@ def _about(
 ) -> dict[str, Any]:
     """What starting means for these records: how many match, which rule does not hold."""
     definition = definition_of(version)
-    now = timezone.now()
     destructive = is_destructive(definition)
     one = selection.ids[0] if len(selection.ids) == 1 else None
     reasons: list[str] = []
@@ -201,10 +201,9 @@ def _about(
         reasons = _reasons(request, row, version, record)
         matching = 0 if reasons else 1
     else:
-        chosen = matching_ids(row, definition.begin, now=now, among=selection.ids)
+        chosen = matching_ids(row, definition.begin, now=timezone.now(), among=selection.ids)
         matching = sum(len(ids) for ids in chosen)
         reasons = [] if matching else ["None of them matches the rules of Begin now."]
-    limit = readiness(row, definition, now=now).limit if destructive and matching > 1 else None
     preview = request.user.has_perm("workflows.change_workflow")
     return {
         "version": version,
@@ -213,7 +212,7 @@ def _about(
         "reasons": reasons,
         "calls": [] if reasons else calls_in_words(row, definition),
         "left_out": len(selection.ids) - matching,
-        "must_type": matching if limit is not None and matching > limit else None,
+        "must_type": must_type(row, definition, matching),
         "preview_url": _preview_url(row, one) if preview else "",
         "typed": request.POST.get("typed", ""),
         "errors": [],
@@ -238,8 +237,16 @@ def _preview_url(row: Workflow, one: int | None) -> str:
     return f"{page}?record={one}" if one is not None else page
 
 
-def _why_not_yet(
-    request: HttpRequest, version: WorkflowVersion, must_type: int | None, count: int | None = None
+def must_type(row: Workflow, definition: Definition, number: int) -> int | None:
+    """The number, where that is more records than may be removed without approval."""
+    if number <= 1 or not is_destructive(definition):
+        return None
+    limit = limit_of_removals(row, definition, timezone.now())
+    return number if limit is not None and number > limit else None
+
+
+def why_not_yet(
+    request: HttpRequest, version: WorkflowVersion, wanted: int | None, count: int | None = None
 ) -> list[str]:
     """What keeps a confirmed start from being done: the page is not what it was, or no count."""
     if request.POST.get("version") != str(version.number):
@@ -247,8 +254,8 @@ def _why_not_yet(
     if count is not None and read_number(request.POST.get("count")) != count:
         return ["The list changed since it was shown. Look again, then start it."]
     typed = request.POST.get("typed", "").replace(",", "").replace(" ", "")[:_LONGEST_NUMBER]
-    if must_type is not None and typed != str(must_type):
-        return [f"Type {must_type}: so many records are meant."]
+    if wanted is not None and typed != str(wanted):
+        return [f"Type {wanted}: so many records are meant."]
     return []
 
 

@@ -12,9 +12,12 @@ from django.test import Client
 
 from integrations.admin.reauth import CONFIRMED_AT, LASTS_SECONDS
 from people.models import Event
-from tests.integrations.admin.pages import messages_of, text_of
+from tests.integrations.admin.pages import messages_of, read_form, text_of
 from tests.makers import make_application, make_custom_field, make_person, make_saas_user
 from tests.workflows.makers import make_workflow
+from workflows import activating
+from workflows.definition import Definition
+from workflows.editing import save_definition
 from workflows.models import Workflow, WorkflowRun
 
 pytestmark = pytest.mark.django_db
@@ -377,17 +380,102 @@ def test_m_19_what_started_nothing_is_listed_with_why(
     assert "It was written by an undo." in text
 
 
+def shown_form(client: Client, workflow: Workflow, *ticked: Event, **typed: str) -> dict[str, Any]:
+    """What the page as it is now sends, with these events ticked."""
+    page = client.get(page_of(workflow, "passed-over"))
+    ids = [event.pk for event in ticked]
+    return {**read_form(page, "passed-over-form"), "event": ids, **typed}
+
+
 def test_m_19_only_what_was_ticked_is_started(admin_page: Client, joiners: Workflow) -> None:
     chosen, other = undone(), undone()
+    page = page_of(joiners, "passed-over")
 
-    answer = admin_page.post(page_of(joiners, "passed-over"), {"event": chosen.pk})
-    nothing = admin_page.post(page_of(joiners, "passed-over"), {})
+    answer = admin_page.post(page, shown_form(admin_page, joiners, chosen))
+    nothing = admin_page.post(page, {})
 
     run = WorkflowRun.objects.get()
     assert list(run.items.values_list("event_id", flat=True)) == [chosen.pk]
     assert other.pk not in run.items.values_list("event_id", flat=True)
     assert answer["Location"] == f"/admin/workflows/workflowrun/{run.pk}/change/"
     assert "Nothing was selected" in messages_of(admin_page, nothing)[-1]
+
+
+def test_events_do_not_start_a_version_that_nobody_was_shown(
+    admin_page: Client, joiners: Workflow
+) -> None:
+    event = undone()
+    form = shown_form(admin_page, joiners, event)
+    data = {"begin": {"actions": ["new"]}, "blocks": [{**TELL, "name": "Tell all"}]}
+    version = save_definition(joiners, Definition.from_data(data), by=None, by_name="ben")
+    activating.activate(joiners, version, by="ben")
+
+    again = admin_page.post(page_of(joiners, "passed-over"), form)
+
+    assert "Version 2 runs by now. Look again, then start it." in text_of(again)
+    assert read_form(again, "passed-over-form")["event"] == [str(event.pk)]
+    assert not WorkflowRun.objects.exists()
+
+
+def test_m_19_a_page_of_before_a_pause_starts_nothing(
+    admin_page: Client, joiners: Workflow
+) -> None:
+    """After it the workflow takes only what happens later."""
+    form = shown_form(admin_page, joiners, undone())
+    activating.pause(joiners, by="ben")
+    activating.resume(joiners, by="ben")
+
+    answer = admin_page.post(page_of(joiners, "passed-over"), form)
+
+    told = messages_of(admin_page, answer)
+    assert "they are from before it was active" in told[0]
+    assert not WorkflowRun.objects.exists()
+
+
+@pytest.mark.parametrize(("typed", "started"), [("", 0), ("7", 0), ("8", 1)])
+def test_more_removals_by_events_than_the_limit_are_typed(
+    admin_page: Client, typed: str, started: int
+) -> None:
+    workflow = make_workflow([ARCHIVE], begin={"actions": ["new"]})
+    events = [undone() for _number in range(8)]
+    page = page_of(workflow, "passed-over")
+
+    asked = admin_page.post(page, shown_form(admin_page, workflow, *events))
+    admin_page.post(page, {**read_form(asked, "passed-over-form"), "typed": typed})
+
+    assert "Type 8 to say that so many are meant" in text_of(asked)
+    assert WorkflowRun.objects.count() == started
+
+
+def test_few_removals_by_events_are_not_typed(admin_page: Client) -> None:
+    workflow = make_workflow([ARCHIVE], begin={"actions": ["new"]})
+    events = [undone() for _number in range(8)]
+
+    form = shown_form(admin_page, workflow, *events[:2])
+    admin_page.post(page_of(workflow, "passed-over"), form)
+
+    assert WorkflowRun.objects.get().matched == 2
+
+
+def test_ticked_events_survive_the_question_for_the_password(
+    admin_page: Client, it_admin: User
+) -> None:
+    it_admin.set_password("correct-horse-battery")
+    it_admin.save()
+    admin_page.force_login(it_admin)
+    workflow = make_workflow([ARCHIVE], begin={"actions": ["new"]})
+    event, page = undone(), page_of(workflow, "passed-over")
+    forget_password(admin_page)
+
+    asked = admin_page.post(page, shown_form(admin_page, workflow, event))
+    form = read_form(asked, "passed-over-form")
+    wrong = text_of(admin_page.post(page, {**form, "password": "guessed-wrongly"}))
+    before = WorkflowRun.objects.count()
+    admin_page.post(page, {**form, "password": "correct-horse-battery"})
+
+    assert "This is not your password." in wrong
+    assert before == 0
+    assert WorkflowRun.objects.get().items.get().event_id == event.pk
 
 
 def test_an_auditor_reads_what_was_passed_over_and_starts_nothing(
