@@ -1,8 +1,11 @@
 """A preview is what happens: random worlds, each previewed, then run, then compared (G-09).
 
-Random people and a random workflow; the preview of every record is kept; then the workflow runs at
-the sandbox to its end, approvals and held removals approved. Compared are: who it is for, the way
-with its exits, the calls that arrived, what vendors committed, the mails, and every person's row.
+Random people, or in every fourth world accounts of one application, and a random workflow; the
+preview of every record is kept; then the workflow runs at the sandbox to its end, approvals and
+held removals approved. Compared are: who it is for, the way with its exits, the calls that arrived,
+what vendors committed, the mails, and what was written to every record: its fields, and of an
+account its status and roles. What a look-up of roles finds there is in no preview; here it is what
+the account has.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from trials.flows.comparing import Differences
 
 WORLDS, SHORT_WORLDS = 50, 4
-PEOPLE = 12
+RECORDS = 12
+OF_ACCOUNTS = 4  # every fourth world is of accounts
+FIRST_SEED = 28  # records of the first four worlds pass every kind of block
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,10 +42,10 @@ def _try(options: argparse.Namespace) -> list[Promise]:
     number = SHORT_WORLDS if options.short else WORLDS
     found = Differences()
     with open_company() as company:
-        for seed in range(number):
-            try_world(company, seed, found)
-            if seed % 10 == 0 and not options.short:
-                progress(f"{seed} of {number}")
+        for at in range(number):
+            try_world(company, FIRST_SEED + at, found)
+            if at % 10 == 0 and not options.short:
+                progress(f"{at} of {number}")
     return [
         Promise("worlds", number, (), Counter(found.kinds)),
         Promise("records that match", found.records, found.matching),
@@ -48,7 +53,7 @@ def _try(options: argparse.Namespace) -> list[Promise]:
         Promise("requests as shown", found.calls, found.requests),
         Promise("effects at vendors", found.effects, found.ledger),
         Promise("mails", found.mails, found.outbox),
-        Promise("rows of people", found.records, found.rows),
+        Promise("rows of people and accounts", found.records, found.rows),
         Promise("every item ended", found.items, found.not_ended, {"approved": found.approved}),
     ]
 
@@ -60,36 +65,42 @@ def try_world(company: Company, seed: int, found: Differences) -> None:
     from tests.workflows.makers import make_workflow
     from trials.flows.comparing import compare
     from trials.flows.driving import lead
-    from trials.flows.worlds import make_definition, make_people
+    from trials.flows.worlds import make_accounts, make_definition, make_people
     from workflows.preview import preview
     from workflows.starts import start_run
     from workflows.versions import read_definition
 
     draw = random.Random(seed)  # noqa: S311 - repeatable
-    people = make_people(company, draw, PEOPLE)
-    data = make_definition(company, draw)
-    ids = [person.pk for person in people]
-    workflow = make_workflow(data["blocks"], begin=data["begin"], name=f"World {seed}")
+    of_accounts = seed % OF_ACCOUNTS == OF_ACCOUNTS - 1
+    make = make_accounts if of_accounts else make_people
+    ids = [one.pk for one in make(company, draw, RECORDS)]
+    data = make_definition(company, draw, of_accounts=of_accounts)
+    workflow = make_workflow(
+        data["blocks"],
+        begin=data["begin"],
+        name=f"World {seed}",
+        application=company.desks["aha"].application if of_accounts else None,
+    )
     version = workflow.active_version
     assert version is not None  # noqa: S101 - it was made active
     plan = preview(workflow, read_definition(version), ids, now=timezone.now())
     before = len(company.sandbox.log), len(company.effects())
-    matching = [one.id for one in plan if one.matches]
     run = start_run(workflow, trigger="manual", started_by="trial", ids=ids)
     ended = lead(run.pk, effects=company.effects(), alone=True, held=found.approve)
     run.refresh_from_db()
     compare(company, f"world {seed}", plan, run, before, found, ended=ended)
-    found.kinds.update(block["kind"] for block in data["blocks"])
-    _clear(ids, matching)
+    found.kinds.update(block.kind for one in plan for block in one.way)
+    _clear()
 
 
-def _clear(ids: Sequence[int], _matching: Sequence[int]) -> None:
+def _clear() -> None:
     """Nobody of this world is seen by the next one, and what was taken away counts no more."""
     from integrations.models import Operation
     from people.models import Event, Person
+    from saas.models import SaaSUser
 
-    Person.objects.filter(pk__in=ids).delete()
-    Event.objects.filter(object_id__in=ids).delete()
+    for model in (SaaSUser, Person, Event):
+        model.objects.all().delete()
     Operation.objects.update(guarded=False)
 
 

@@ -14,6 +14,7 @@ from django.db import connection
 
 from trials.flows.planning import AGAIN, BOUNDARY, CALL, ENDED, KILLED, Course, Place, Plan, Trial
 from trials.workflows import SHORT_TRIALS, TRIALS
+from workflows.kinds import kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,8 +92,10 @@ def test_a_worker_is_told_to_end_only_in_calls_that_come_before_its_end() -> Non
 
 
 def test_a_preview_is_what_happens() -> None:
-    """G-09: four random worlds; `python -m trials.simulate` tries fifty."""
+    """G-09: four random worlds with all kinds of blocks; `python -m trials.simulate` tries 50."""
     code, told = run_short("simulate")
 
     assert code == 0, told
-    assert {one["name"]: one["tried"] for one in told["promises"]}["worlds"] == 4
+    worlds, *_others = told["promises"]
+    assert worlds["tried"] == 4
+    assert set(worlds["figures"]) == set(kinds())

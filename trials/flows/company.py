@@ -57,7 +57,10 @@ WAYS: Mapping[str, Sequence[tuple[str, str]]] = {
 
 @dataclass
 class Company:
-    """Its vendors, workflows, and who approves. `wire` is where requests pass."""
+    """Its vendors, workflows, and who approves. `wire` is where requests pass.
+
+    `note` is a field of its accounts.
+    """
 
     sandbox: Sandbox
     wire: Wire
@@ -65,6 +68,7 @@ class Company:
     desks: Mapping[str, Desk]
     workflows: Mapping[str, Workflow]
     boss: User
+    note: str
     _number: Iterator[int] = field(default_factory=lambda: count(1))
 
     def people(self, name: str, number: int) -> list[Person]:
@@ -95,6 +99,7 @@ def open_company() -> Iterator[Company]:
 
     from integrations.sandbox.server import Sandbox
     from tests.integrations.presets.desk import NO_LIMIT, VENDORS, Desk
+    from tests.makers import make_custom_field
 
     limits = dict.fromkeys(VENDORS, NO_LIMIT)
     trap = Trap()
@@ -109,9 +114,10 @@ def open_company() -> Iterator[Company]:
         for desk in desks.values():
             through(desk, sandbox, wire)
         boss = User.objects.create_superuser("boss", "boss@example.com")
+        note = make_custom_field("Note", object="saas_user").key
         workflows = {"joining": _joining(desks), "leaving": _leaving(desks)}
         try:
-            yield Company(sandbox, wire, trap, desks, workflows, boss)
+            yield Company(sandbox, wire, trap, desks, workflows, boss, note)
         finally:
             trap.release()
             wire.close()

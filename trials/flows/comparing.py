@@ -190,7 +190,7 @@ def _wrong_row(plan: RecordPreview) -> Iterator[str]:
         for block in plan.way
         if block.changes
     ]
-    events = Event.objects.filter(object="person", object_id=plan.id).order_by("pk")
+    events = Event.objects.filter(object=plan.object, object_id=plan.id).order_by("pk")
     done = [dict(one.changes) for one in events if one.source == Event.Source.WORKFLOW]
     wanted = [_plain(one) for one in shown if one]
     real = [_plain(one) for one in done]

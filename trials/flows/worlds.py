@@ -1,4 +1,8 @@
-"""Random people and random workflows for them: small, valid, and with every kind of block."""
+"""Random people or accounts, and random workflows for them: small, valid, of all kinds of blocks.
+
+Accounts are at Aha!, with the roles that they have there: a preview asks no vendor, so it does not
+say which roles a look-up would find. What it says of roles and status is what Archive ends.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ from trials.flows.company import Company, call_block
 
 if TYPE_CHECKING:
     from people.models import Person
+    from saas.models import SaaSUser
 
 CITIES = ("Berlin", "Paris", "Rome", "")
 # How often somebody has an e-mail, an account; how often an exit goes straight on; Begin has rules.
 MAIL, ACCOUNT, STRAIGHT_ON, RULES = 0.9, 0.6, 0.8, 0.7
+ACTIVE = 0.8  # of accounts
 TITLES = ("Engineer", "Lead", "Chief", "")
 _number = count(1)
 
@@ -46,9 +52,30 @@ def _person(company: Company, draw: random.Random) -> Person:
     )
 
 
-def make_definition(company: Company, draw: random.Random) -> dict[str, Any]:
+def make_accounts(company: Company, draw: random.Random, number: int) -> list[SaaSUser]:
+    """Accounts of such people, as loads left them; some were deactivated here."""
+    return [_account(company, draw, person) for person in make_people(company, draw, number)]
+
+
+def _account(company: Company, draw: random.Random, person: Person) -> SaaSUser:
+    from saas.models import SaaSUser
+    from tests.makers import make_role
+
+    account = company.desks["aha"].account(person, email=f"own{next(_number)}@acme.example")
+    if draw.random() < ACTIVE:
+        make_role(account, "Member")
+    else:
+        account.status = SaaSUser.Status.DEACTIVATED
+        account.save(update_fields=["status"])
+    return account
+
+
+def make_definition(
+    company: Company, draw: random.Random, *, of_accounts: bool = False
+) -> dict[str, Any]:
     """{begin, blocks}: a graph without circles, in which exits lead to later blocks or the end."""
-    kinds = draw.sample(_MAKERS, draw.randint(3, len(_MAKERS)))
+    makers = _OF_ACCOUNTS if of_accounts else _OF_PEOPLE
+    kinds = draw.sample(makers, draw.randint(3, len(makers)))
     keys = [f"b{at}" for at in range(len(kinds))]
     blocks = []
     for at, make in enumerate(kinds):
@@ -164,7 +191,16 @@ def _welcome(company: Company, _draw: random.Random, key: str) -> dict[str, Any]
     return _call(company, key, "goto", "resend_welcome_email")
 
 
-_MAKERS = [
-    _update, _update, _condition, _condition, _tell, _tell, _delay, _approval, _archive,
-    _create, _department, _details, _disable, _rename, _welcome,
-]  # fmt: skip
+def _roles(company: Company, _draw: random.Random, key: str) -> dict[str, Any]:
+    return _call(company, key, "aha", "user_role") | {"kind": "saas_user_role"}
+
+
+def _note(company: Company, draw: random.Random, key: str) -> dict[str, Any]:
+    values = {company.note: draw.choice(("{{ title | upper }}, {{ roles[0].role }}", None))}
+    return {"key": key, "kind": "update", "settings": {"set": values},
+            "exits": _exits("success", "failure")}  # fmt: skip
+
+
+_OF_BOTH = [_condition, _condition, _tell, _tell, _delay, _approval, _archive, _details, _disable]
+_OF_PEOPLE = [*_OF_BOTH, _update, _update, _create, _department, _rename, _welcome]
+_OF_ACCOUNTS = [*_OF_BOTH, _roles, _roles, _note, _note]
