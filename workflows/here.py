@@ -81,11 +81,18 @@ def _carry_on_calls(run_id: int) -> bool:
 
 
 def carry_on_local(workflow: Workflow, *, show: Show) -> None:
-    """Go on with earlier runs that no worker may: only commands read their secrets (M-35)."""
-    open_items = RunItem.objects.filter(
-        workflow=workflow, version__local=True, state__in=RunItem.OPEN_STATES
+    """Go on with earlier runs that no worker may: only commands read their secrets (M-35).
+
+    Also with those whose command was killed, maybe before it had chosen their records.
+    """
+    free_lost_items()
+    local = {"workflow": workflow, "version__local": True}
+    is_open = RunItem.objects.filter(**local, state__in=RunItem.OPEN_STATES)
+    queued = WorkflowRun.objects.filter(
+        **local, state=WorkflowRun.State.QUEUED, workflow__state=Workflow.State.ACTIVE
     )
-    for run_id in sorted(set(open_items.values_list("run_id", flat=True))):
+    runs = {*is_open.values_list("run_id", flat=True), *queued.values_list("pk", flat=True)}
+    for run_id in sorted(runs):
         work_here(run_id, show=show, patience=0)
 
 

@@ -72,13 +72,13 @@ def _starter(workflow: Workflow) -> Callable[[DueSlot, str, datetime], bool]:
 def is_busy(workflow: Workflow) -> bool:
     """Whether a run is queued or has items to work on; those that wait do not count. Two queries.
 
-    What was started by events is not the schedule's business.
+    What was started by events is not the schedule's business, nor what waits for a command (M-35).
     """
-    event = WorkflowRun.Trigger.EVENT
-    runs = WorkflowRun.objects.filter(workflow=workflow).exclude(trigger=event)
+    event, shared = WorkflowRun.Trigger.EVENT, {"workflow": workflow, "version__local": False}
+    runs = WorkflowRun.objects.filter(**shared).exclude(trigger=event)
     if runs.filter(state=WorkflowRun.State.QUEUED).exists():
         return True
-    items = RunItem.objects.filter(workflow=workflow, state__in=_BUSY)
+    items = RunItem.objects.filter(**shared, state__in=_BUSY)
     return items.exclude(run__trigger=event).exists()
 
 

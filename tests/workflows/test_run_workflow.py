@@ -21,6 +21,7 @@ from tests.makers import make_application, make_person, make_saas_user
 from tests.workflows.events import TELL
 from tests.workflows.makers import make_item, make_run, make_workflow
 from workflows.models import BlockRun, RunItem, Workflow, WorkflowRun, WorkflowVersion
+from workflows.starts import start_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEYS = {"id", "name", "kind", "state", "counts", "issues", "warnings", "held", "error"}
@@ -400,3 +401,35 @@ def test_m_35_secrets_kept_outside_are_read_by_this_command_and_it_goes_on_later
     assert (earlier.state, later.state) == ("done", "running")
     assert titles() == {person.pk: "Chief"}
     assert Event.objects.count() == 1
+
+
+def test_m_35_what_a_killed_command_left_is_done_by_the_next_one(shell: Shell) -> None:
+    """(F-05) One died before it chose its records, another at work on one; no worker may help."""
+    person = make_person()
+    workflow = make_workflow([TITLE], name="Local")
+    WorkflowVersion.objects.update(local=True)
+    queued = start_run(workflow, trigger="command", started_by="command line", ids=None)
+    lapsed = timezone.now() - timedelta(hours=1)
+    item = make_item(make_run(workflow), person, state="working", leased_until=lapsed)
+
+    ended = shell("Local")
+
+    item.refresh_from_db()
+    queued.refresh_from_db()
+    assert ended.code == 0, ended.err
+    assert item.state == "done"
+    assert (queued.state, queued.matched) == ("done", 1)
+    assert list(WorkflowRun.objects.values_list("state", flat=True)) == ["done"] * 3
+
+
+def test_c_09_a_killed_start_of_a_paused_workflow_chooses_no_records(shell: Shell) -> None:
+    make_person()
+    workflow = make_workflow([TITLE], name="Local")
+    WorkflowVersion.objects.update(local=True)
+    queued = start_run(workflow, trigger="command", started_by="command line", ids=None)
+    Workflow.objects.update(state="paused")
+
+    ended = shell("Local")
+
+    queued.refresh_from_db()
+    assert (ended.code, queued.state) == (2, "queued")

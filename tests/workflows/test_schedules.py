@@ -14,9 +14,11 @@ from integrations.tick import make_due
 from tests.makers import make_person
 from tests.workflows.events import TELL
 from tests.workflows.makers import make_item, make_run, make_workflow
+from workflows.definition import Definition
 from workflows.models import RunItem, Workflow, WorkflowRun, WorkflowVersion
 from workflows.schedule import make_due_workflow_runs, next_runs, owner_of, slot_overview
 from workflows.starts import select_due
+from workflows.versions import write_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAILY = {"every": "day", "at": "06:00", "timezone": "Europe/London"}
@@ -136,6 +138,25 @@ def test_what_events_started_does_not_keep_the_schedule_from_starting() -> None:
     make_item(make_run(workflow, trigger="event"), make_person())
 
     assert make_due_workflow_runs(at(1, "05:00")) == 1
+
+
+@pytest.mark.parametrize("left", ["a queued run", "a ready record"])
+def test_m_22_what_only_a_command_may_go_on_with_does_not_keep_the_schedule_from_starting(
+    left: str,
+) -> None:
+    """(M-35) It was left by an earlier version, whose secret is kept outside."""
+    workflow = scheduled(HOURLY)
+    earlier = write_version(
+        workflow, Definition.from_data({"begin": {"actions": ["manual"]}, "blocks": [TELL]}), by="a"
+    )
+    WorkflowVersion.objects.filter(pk=earlier.pk).update(local=True)
+    state = "queued" if left == "a queued run" else "running"
+    run = make_run(workflow, version=earlier, trigger="command", state=state)
+    if left == "a ready record":
+        make_item(run, make_person())
+
+    assert make_due_workflow_runs(at(1, "05:00")) == 1
+    assert slots() == [("started", False)]
 
 
 def test_the_next_and_the_last_slots_are_told() -> None:
