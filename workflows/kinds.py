@@ -48,11 +48,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail that a block sends, once: it is queued in the transaction that moves the item on."""
+    """A mail that a block sends, once: it is queued in the transaction that moves the item on.
+
+    `together`: it is about all items of the batch that carry it, and sent once for those of them
+    that nobody cancelled meanwhile.
+    """
 
     subject: str
     body: str
     recipients: tuple[str, ...]
+    together: bool = False
 
 
 @dataclass(frozen=True)

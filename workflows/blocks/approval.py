@@ -155,19 +155,17 @@ def _ask(step: Step, asks: set[int]) -> list[Outcome]:
         ]
     names = [user.get_username() for user in users]
     addresses = tuple(user.email for user in users if user.email)
-    told: set[int] = set()
-    outcomes = []
+    new: dict[int, list[Item]] = {}
     for item in step.items:
-        if item.id not in asks:
-            outcomes.append(_looked_at(item, step))
-            continue
-        mail: tuple[Mail, ...] = ()
-        if addresses and item.run_id not in told:
-            told.add(item.run_id)
-            new = [one for one in step.items if one.id in asks and one.run_id == item.run_id]
-            mail = (_mail(step, new, addresses),)
-        outcomes.append(_asked(step, item, names, mail))
-    return outcomes
+        if item.id in asks:
+            new.setdefault(item.run_id, []).append(item)
+    mails = {run: (_mail(step, items, addresses),) for run, items in new.items() if addresses}
+    return [
+        _asked(step, item, names, mails.get(item.run_id, ()))
+        if item.id in asks
+        else _looked_at(item, step)
+        for item in step.items
+    ]
 
 
 def _asked(step: Step, item: Item, names: Sequence[str], mails: tuple[Mail, ...]) -> Outcome:
@@ -209,6 +207,7 @@ def _mail(step: Step, items: Sequence[Item], addresses: tuple[str, ...]) -> Mail
         subject=one_line(f'Approval for "{step.workflow.name}": {about}'),
         body="\n\n".join(lines),
         recipients=addresses,
+        together=True,
     )
 
 

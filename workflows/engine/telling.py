@@ -18,17 +18,16 @@ _MOST_NAMES = 50
 
 def queue_mails(batch: Batch, went: Sequence[tuple[Row, Outcome]]) -> None:
     """Put the mails of a batch into the outbox, each once. One statement, or none."""
-    mails = [
-        mail_row(
-            Notification.Kind.WORKFLOW,
-            f"workflow:{row['pk']}:{batch.key}:{row['retry']}:{number}",
-            mail.subject,
-            mail.body,
-            mail.recipients,
-        )
-        for row, what in went
-        for number, mail in enumerate(what.mails)
-    ]
+    mails, shared = [], set()
+    for row, what in went:
+        for number, mail in enumerate(what.mails):
+            if mail in shared:
+                continue
+            if mail.together:
+                shared.add(mail)
+            key = f"workflow:{row['pk']}:{batch.key}:{row['retry']}:{number}"
+            kind = Notification.Kind.WORKFLOW
+            mails.append(mail_row(kind, key, mail.subject, mail.body, mail.recipients))
     if mails:
         Notification.objects.bulk_create(mails, ignore_conflicts=True)
 

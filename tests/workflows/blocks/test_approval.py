@@ -20,7 +20,10 @@ from tests.workflows.blocks.facts import check_block
 from tests.workflows.blocks.steps import again, make_step, plan_step, run_step
 from tests.workflows.makers import make_item, make_run, make_workflow
 from workflows.approvals import decide, waiting_for
+from workflows.cancelling import cancel_items
+from workflows.engine import advance
 from workflows.engine.advance import advance_one
+from workflows.engine.claims import claim_batch
 from workflows.engine.leases import wake_waiting
 from workflows.errors import CannotDecide, NotAllowed
 from workflows.kinds import Then
@@ -106,10 +109,29 @@ def test_many_records_of_one_run_are_told_in_one_mail() -> None:
 
     outcomes = run_step(step)
 
-    [mail] = [mail for outcome in outcomes for mail in outcome.mails]
+    [mail] = {mail for outcome in outcomes for mail in outcome.mails}
     assert "25 records" in mail.subject
     assert "And 5 more." in mail.body
     assert all(outcome.then == Then.WAITS for outcome in outcomes)
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 2])
+def test_whoever_is_cancelled_meanwhile_the_approvers_are_told_of_the_others_once(
+    cancelled: int,
+) -> None:
+    """The mail is that of all who came together, not of one of them."""
+    _user()
+    run = make_run(_workflow())
+    items = [make_item(run, make_person(), due_at=NOW) for _number in range(3)]
+    batch = claim_batch(NOW)
+    assert batch is not None
+    worked = advance._work(batch, NOW, lambda: NOW)
+
+    cancel_items([items[cancelled].pk], by="ann")
+    advance._write(batch, worked, NOW, NOW)
+
+    assert RunItem.objects.filter(state="waiting").count() == 2
+    assert "3 records" in Notification.objects.get().subject
 
 
 def test_groups_and_addresses_name_approvers_without_regard_to_case() -> None:
