@@ -7,6 +7,7 @@ from typing import Any
 
 from integrations.errors import TemplateError, did_you_mean
 from integrations.filters import FILTERS, gives_default
+from integrations.plain_json import MOST_NESTED, TOO_NESTED, is_too_nested
 from integrations.templates import Placeholder, Template, parse
 from workflows.definition import BlockPart
 from workflows.errors import Mistake
@@ -21,7 +22,7 @@ RESERVED = frozenset(
 ITEM_VARIABLE = r"[A-Za-z0-9_]{1,60}"
 """What may stand for x where a block sets `variables.x`."""
 
-_DEPTH = 64
+_DEPTH = MOST_NESTED + 3  # around a body stand its settings
 _SECRETS = frozenset(
     {"credential", "credentials", "secret", "secrets", "token", "password", "api_key"}
 )
@@ -76,12 +77,11 @@ def check_tree(
     more: More | None = None,
 ) -> Iterator[Mistake]:
     """`check_template` for every text of a tree of dicts and lists; `field` grows by the place."""
+    if is_too_nested(tree):
+        yield Mistake(block.key, field, TOO_NESTED)
+        return
     for at, part in _leaves(tree, field, 0):
-        if isinstance(part, _TooDeep):
-            yield Mistake(
-                block.key, at, f"A body is nested at most {_DEPTH} deep; make it flatter."
-            )
-        elif isinstance(part, _NameWithBraces):
+        if isinstance(part, _NameWithBraces):
             yield Mistake(
                 block.key,
                 at,
@@ -250,19 +250,15 @@ def _listed(known: Collection[str]) -> str:
 # Trees.
 
 
-class _TooDeep(str):
-    __slots__ = ()
-
-
 class _NameWithBraces(str):
     __slots__ = ()
 
 
 def _leaves(tree: Any, field: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """Every value of a tree with its place."""
+    """Every value of a tree with its place; what is deeper than can be kept is left out."""
     if depth > _DEPTH:
-        yield field, _TooDeep()
-    elif isinstance(tree, Mapping):
+        return
+    if isinstance(tree, Mapping):
         for key, part in tree.items():
             name = str(key)
             at = f"{field}.{name}" if name.isidentifier() else f'{field}["{_short(name)}"]'

@@ -24,7 +24,7 @@ from integrations.configuration.check_integrations import (
 )
 from integrations.configuration.differences import Secrets, changes, find_secrets
 from integrations.configuration.ownership import moved_fields, notes_about
-from integrations.configuration.parse import parse
+from integrations.configuration.parse import TOO_LARGE, parse
 from integrations.configuration.problems import Path, Problems
 from integrations.configuration.reader import MAX_BYTES
 from integrations.configuration.receipt import Change, Receipt
@@ -62,6 +62,8 @@ def apply_file(path: FilePath | str, *, by: str, plan: bool = False) -> Receipt:
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:  # what follows was not read, so nothing of it is applied
+            raise ConfigurationRefused(str(path), [_about_file(TOO_LARGE)])
         text = content.decode("utf-8-sig")
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__

@@ -14,6 +14,7 @@ from integrations.configuration.schema import PARTS, File, Part
 from integrations.configuration.sections import SECTIONS, parts_of_sections
 from integrations.errors import ConfigurationRefused, FileProblem, did_you_mean
 
+TOO_LARGE = f"The file is too large: at most {MAX_BYTES // 1_000_000} MB are read."
 # What later versions bring: refused, never ignored. A key that holds nothing asks for nothing.
 _LATER_KEYS: dict[str, frozenset[str]] = {
     "integrations": frozenset({"source", "blocklist", "blank_status"}),
@@ -33,7 +34,7 @@ def parse(text: str, *, file: str) -> tuple[File, Document, Problems]:
     Raises ConfigurationRefused when the form has mistakes.
     """
     if len(text) > MAX_BYTES:
-        raise ConfigurationRefused(file, [FileProblem(None, "", "The file is too large.")])
+        raise ConfigurationRefused(file, [FileProblem(None, "", TOO_LARGE)])
     try:
         document = read(text)
     except Unreadable as problem:

@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 import yaml
 
 from integrations.configuration.problems import Path
+from integrations.plain_json import MOST_NESTED
 
-MAX_BYTES = 2_000_000
+MAX_BYTES = 10_000_000
 # An alias costs nothing to write and doubles what it repeats.
 _MAX_VALUES = 200_000
-_MAX_DEPTH = 50
+_MAX_DEPTH = MOST_NESTED + 10  # what people nest stands inside of the file's own keys
 _MAX_DIGITS = 300
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _PREFIX = "tag:yaml.org,2002:"

@@ -26,6 +26,7 @@ from workflows.forms.request import (
     from_rows,
     merged,
     read_body,
+    read_value,
     request_of,
 )
 from workflows.forms.rows import Column, RowsField
@@ -251,6 +252,10 @@ class ApiForm(CallForm):
             elif name in seen:
                 field.put(number, f'"{name}" is in an earlier row already.')
             seen.add(name)
+            try:
+                read_value(row["value"])
+            except BodyInvalid as problem:
+                field.put(number, problem.message)
         field.fail()
         return from_rows([row for _number, row in rows], shown)
 

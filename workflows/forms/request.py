@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.answers import is_deeper_than
+from integrations.forms.lines import plain_breaks
 from integrations.manifest_presets import Preset
+from integrations.plain_json import TOO_NESTED, is_too_nested
 from workflows.forms.rows import Row
-
-_DEEPEST = 500
 
 
 class BodyInvalid(Exception):
@@ -67,7 +66,7 @@ def from_rows(rows: Sequence[Row], base: Mapping[str, Any]) -> dict[str, Any]:
     return {
         row["name"].strip(): base[name]
         if (name := row["name"].strip()) in base and as_typed(base[name]) == row["value"]
-        else _value_of(row["value"])
+        else read_value(row["value"])
         for row in rows
     }
 
@@ -76,7 +75,12 @@ def as_typed(value: Any) -> str:
     """A value as it is typed into a field."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return plain_breaks(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_before(stored: Any, typed: str) -> Any:
+    """The stored value where it reads as what was typed, so that it stays what it is."""
+    return stored if as_typed(stored) == typed else typed
 
 
 def body_text(body: Any) -> str:
@@ -96,8 +100,21 @@ def read_body(text: str) -> Any:
     except (ValueError, RecursionError):
         raise BodyInvalid("This body holds something that JSON cannot: write it anew.") from None
     # How deep Python can compare and write it again depends on who calls, so it is not tried.
-    if is_deeper_than(tree, _DEEPEST):
-        raise BodyInvalid(f"This body is nested more than {_DEEPEST} deep: make it flatter.")
+    if is_too_nested(tree):
+        raise BodyInvalid(TOO_NESTED)
+    return tree
+
+
+def read_value(text: str) -> Any:
+    """Lists and objects may be typed as JSON; everything else stays text. Raises BodyInvalid."""
+    if text.strip()[:1] not in {"[", "{"} or text.strip().startswith("{{"):
+        return text
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if is_too_nested(tree):
+        raise BodyInvalid(TOO_NESTED)
     return tree
 
 
@@ -109,16 +126,6 @@ def _advice(text: str, problem: json.JSONDecodeError) -> str:
 
 def _refuse(word: str) -> Any:
     raise ValueError(word)
-
-
-def _value_of(text: str) -> Any:
-    """Lists and objects may be typed as JSON; everything else stays text."""
-    if text.strip()[:1] in {"[", "{"} and not text.strip().startswith("{{"):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-    return text
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -410,3 +410,15 @@ def test_a_launched_integration_keeps_its_application():
         apply(AHA.replace("application: Aha!", "application: Another"))
 
     assert not Application.objects.filter(name="Another").exists()
+
+
+def test_a_file_that_is_too_large_is_refused_as_a_whole(tmp_path: Path):
+    """Counted in bytes, as it is read: no beginning of it is taken for all of it."""
+    file = tmp_path / "large.yaml"
+    file.write_text("variables: {a: b}\n" + f"# {'ä' * 998}\n" * 5_100 + "c: d\n", encoding="utf-8")
+
+    with pytest.raises(ConfigurationRefused) as refused:
+        apply_file(file, by="command line")
+
+    assert "The file is too large: at most 10 MB are read." in str(refused.value)
+    assert not GlobalVariable.objects.exists()
