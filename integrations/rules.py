@@ -29,6 +29,8 @@ _GROUPS = ("all", "any")
 _ROW_KEYS = ("field", "operator", "value")
 _WITHOUT_VALUE = ("is_empty", "is_not_empty", "changed")
 _MAX_DEPTH = 10
+MOST_RULES = 200
+"""What forms take, and what Validate lets run."""
 
 Rule = Callable[[Mapping[str, Any], Context], bool]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.errors import RuleInvalid, RuleProblem, ScheduleInvalid, did_you_mean
 from integrations.rule_operators import ON_CHANGES
-from integrations.rules import compile_rules
+from integrations.rules import MOST_RULES, compile_rules
 from integrations.schedules import read_schedule
 from workflows.definition import (
     ACTIONS,
@@ -23,7 +23,6 @@ from workflows.errors import Mistake
 from workflows.facts import Facts
 from workflows.rules import rows_in
 
-_MOST_RULES = 200
 _SUBJECTS = {"value": "The value", "operator": "The operator", "field": "The field"}
 _CONTINUED = ("is ", "stands ", "unknown key")
 
@@ -137,8 +136,8 @@ def check_rules(
             yield replace(at, field=_place(one.where, at.field), message=rule_in_words(one))
         return
     number = sum(1 for _row in rows_in(rules))
-    if number > _MOST_RULES:
-        yield replace(at, message=f"There are {number} rules; at most {_MOST_RULES} are taken.")
+    if number > MOST_RULES:
+        yield replace(at, message=f"There are {number} rules; at most {MOST_RULES} are taken.")
 
 
 def _check_users(definition: Definition, facts: Facts) -> Iterator[Mistake]:

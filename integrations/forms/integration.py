@@ -217,6 +217,7 @@ def integration_form(
             label="Rules for syncing",
             labels={key: field.label for key, field in load.fields.items() if not field.synthetic},
             types={key: field.type for key, field in load.fields.items()},
+            initial=integration.filters,
             help_text="Only records that pass are created or written. Without a rule all pass.",
         ),
     }

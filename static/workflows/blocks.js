@@ -97,7 +97,7 @@
             copy.classList.remove("rc-has-error");
             copy.setAttribute("aria-label", `Row ${number + 1}`);
             copy.querySelectorAll(".rc-errors").forEach((part) => part.remove());
-            copy.querySelectorAll(".wf-inserting").forEach((part) => part.replaceWith(part.querySelector("input")));
+            copy.querySelectorAll(".wf-inserting").forEach((part) => part.replaceWith(part.querySelector("input, textarea")));
             copy.querySelectorAll("[name]").forEach((part) => {
                 part.name = part.name.replace(/-\d+-/, `-${number}-`);
                 part.id = part.id.replace(/-\d+-/, `-${number}-`);
@@ -109,7 +109,7 @@
             });
             rows[number - 1].after(copy);
             copy.querySelectorAll("[data-wf-insert]").forEach(startInsert);
-            copy.querySelector("select, input").focus();
+            copy.querySelector("select, input, textarea").focus();
         });
     };
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from integrations.forms.lines import LinesField
 from saas.models import Application, SaaSUser
 from workflows.admin.pages import WorkflowPage, back_to
 from workflows.editing import make_workflow
@@ -31,7 +32,7 @@ class NameForm(forms.Form):
         ),
         help_text="What it does, such as: Create Betterworks accounts.",
     )
-    description = forms.CharField(
+    description = LinesField(
         required=False,
         max_length=2_000,
         widget=forms.Textarea(attrs={"class": "rc-input", "rows": 3}),

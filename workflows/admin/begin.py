@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 
+from integrations.forms.lines import LinesField
 from integrations.forms.rules import RulesField
 from integrations.forms.schedule import ScheduleField
 from workflows.definition import ALSO, END, BeginPart, BlockPart, Definition
@@ -74,7 +75,7 @@ class WorkflowForm(forms.Form):
         error_messages={"required": "Give the workflow a name."},
         widget=forms.TextInput(attrs={"class": "rc-input", "autocomplete": "off"}),
     )
-    description = forms.CharField(
+    description = LinesField(
         required=False,
         max_length=2_000,
         widget=forms.Textarea(attrs={"class": "rc-input", "rows": 2}),
@@ -131,6 +132,7 @@ class WorkflowForm(forms.Form):
             labels=gone | {key: label_of(key, facts.writable) for key in offered},
             types=seen,
             on_changes=facts.own_fields & set(seen),
+            initial=kept.begin.rules,
             help_text=self.fields["rules"].help_text,
         )
         self._add_choices(kept)

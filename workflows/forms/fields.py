@@ -13,9 +13,18 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from integrations.forms.lines import LinesField
+
 INSERTS = {"data-wf-insert": "1", "autocomplete": "off", "spellcheck": "false"}
 """Attributes of inputs into which a field of the record may be inserted."""
 _LONGEST = 100_000
+
+
+def _lines_widget(attrs: dict[str, Any]) -> forms.Textarea:
+    """The theme's, drawn as Django does: browsers drop a line break that stands first."""
+    widget: forms.Textarea = UnfoldAdminTextareaWidget(attrs=attrs)
+    widget.template_name = "django/forms/widgets/textarea.html"
+    return widget
 
 
 def text_field(label: str, *, template: bool = False, **named: Any) -> forms.CharField:
@@ -23,7 +32,14 @@ def text_field(label: str, *, template: bool = False, **named: Any) -> forms.Cha
     attrs = {**(INSERTS if template else {"autocomplete": "off"}), **named.pop("attrs", {})}
     named.setdefault("required", False)
     named.setdefault("max_length", _LONGEST)
-    field = forms.CharField(label=label, widget=UnfoldAdminTextInputWidget(attrs=attrs), **named)
+    # Browsers drop line breaks from an input, so what holds some gets room for them.
+    has_lines = "\n" in str(named.get("initial") or "")
+    widget = (
+        _lines_widget({**attrs, "rows": 2})
+        if has_lines
+        else UnfoldAdminTextInputWidget(attrs=attrs)
+    )
+    field = LinesField(label=label, widget=widget, **named)
     if field.max_length == _LONGEST:
         field.widget.attrs.pop("maxlength", None)
     return field
@@ -33,11 +49,11 @@ def long_field(label: str, *, rows: int = 5, code: bool = False, **named: Any) -
     """Several lines of template; `code` for what is written in a language."""
     attrs = {**INSERTS, "rows": rows, **({"data-wf-code": "1"} if code else {})}
     named.setdefault("strip", False)
-    field = forms.CharField(
+    field = LinesField(
         label=label,
         required=False,
         max_length=_LONGEST,
-        widget=UnfoldAdminTextareaWidget(attrs=attrs),
+        widget=_lines_widget(attrs),
         **named,
     )
     field.widget.attrs.pop("maxlength", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -68,7 +69,8 @@ def settings(form: BlockForm) -> dict[str, Any]:
     found = {}
     for side in _SIDES:
         kept = form.cleaned_data[f"response_{side}"]
-        rows = [{"from": row["from"].strip(), "to": _target(row)} for _number, row in kept]
+        stored = as_list(form.place.part_of("response").get(side))
+        rows = [_mapping(row, stored) for _number, row in kept]
         if rows:
             found[side] = rows
     return found
@@ -82,6 +84,12 @@ def _row(one: Any) -> Row:
     if to.startswith(_PREFIX) and name.isprintable() and name == name.strip():
         return {"from": as_typed(given.get("from")), "to": VARIABLE, "variable": name}
     return {"from": as_typed(given.get("from")), "to": to, "variable": ""}
+
+
+def _mapping(row: Row, stored: Sequence[Any]) -> Any:
+    """What a row means; one that is as it was shown is the stored one."""
+    same = next((one for one in stored if _row(one) == row), None)
+    return same or {"from": row["from"].strip(), "to": _target(row)}
 
 
 def _target(row: Row) -> str:

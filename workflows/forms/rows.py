@@ -10,8 +10,12 @@ from django import forms
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from integrations.forms.lines import plain_breaks
+
 MOST_ROWS = 100
+"""What people may add up to; a file may have given more, and they stay."""
 _LONGEST = 100_000
+_MOST_LINES = 8
 
 Row = dict[str, str]
 
@@ -44,9 +48,10 @@ class RowsWidget(forms.Widget):
         """Read the rows, empty ones too, so that errors stand where they belong."""
         rows: list[Row] = []
         first = self.columns[0].name
-        while len(rows) < MOST_ROWS and f"{name}-{len(rows)}-{first}" in data:
+        while f"{name}-{len(rows)}-{first}" in data:
             at = f"{name}-{len(rows)}"
-            rows.append({one.name: str(data.get(f"{at}-{one.name}", "")) for one in self.columns})
+            given = {one.name: str(data.get(f"{at}-{one.name}", "")) for one in self.columns}
+            rows.append({key: plain_breaks(text) for key, text in given.items()})
         return rows
 
     def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
@@ -88,7 +93,12 @@ class RowsWidget(forms.Widget):
 
     def _drawn(self, number: int, row: Mapping[str, str]) -> dict[str, Any]:
         cells = [
-            {"column": one, "value": row.get(one.name, ""), "choices": _with(one, row)}
+            {
+                "column": one,
+                "value": row.get(one.name, ""),
+                "choices": _with(one, row),
+                "lines": _lines(row.get(one.name, "")),
+            }
             for one in self.columns
         ]
         errors = self.row_errors.get(number, [])
@@ -105,10 +115,15 @@ class RowsField(forms.Field):
         super().__init__(widget=RowsWidget(columns, add=add), **named)
 
     def clean(self, value: Any) -> list[tuple[int, Row]]:
-        """Raises ValidationError where a value is longer than any that is kept."""
+        """Raises ValidationError for more, or longer ones, than are kept: nothing is cut."""
         kept = [(number, row) for number, row in enumerate(value or []) if any(row.values())]
+        shown = self.initial or []
+        if len(kept) > max(MOST_ROWS, len(shown)):
+            raise forms.ValidationError(
+                f"There are {len(kept)} rows; at most {MOST_ROWS} are taken."
+            )
         for number, row in kept:
-            if any(len(text) > _LONGEST for text in row.values()):
+            if any(len(text) > _LONGEST for text in row.values()) and row not in shown:
                 self.put(number, f"A value has at most {_LONGEST:,} characters.")
         self.fail()
         return kept
@@ -129,6 +144,11 @@ class RowsField(forms.Field):
         return [r for r in initial or [] if any(r.values())] != [
             r for r in data or [] if any(r.values())
         ]
+
+
+def _lines(value: str) -> int:
+    """How many lines a value is drawn with; none for one of an input, which holds no break."""
+    return min(value.count("\n") + 1, _MOST_LINES) if "\n" in value else 0
 
 
 def _with(column: Column, row: Mapping[str, str]) -> Sequence[tuple[str, str]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -14,19 +13,10 @@ from integrations.forms.rules import RulesField
 class DraftRulesField(RulesField):
     """Rows of rules, or their JSON, of a draft: what can be kept is taken, mistakes and all."""
 
-    def clean(self, value: Mapping[str, Any]) -> Any:
-        """Read without judging. Raises ValidationError where there is nothing to keep."""
-        if "text" in value:
-            return _read(value["text"])
-        rows = [self.read_row(row) for row in value["rows"] if any(row.values())]
-        return {value["match"]: rows} if rows else {}
+    def judge_rows(self, rules: Mapping[str, Any], numbers: Sequence[int]) -> None:
+        """Validate does."""
 
-
-def _read(text: str) -> Any:
-    try:
-        rules = json.loads(text or "{}")
-    except (ValueError, RecursionError) as problem:
-        raise forms.ValidationError("This is not JSON.") from problem
-    if not isinstance(rules, dict | list):
-        raise forms.ValidationError('Rules begin with {"all": [ or {"any": [.')
-    return rules
+    def judge_tree(self, rules: Any) -> None:
+        """Raise ValidationError where there is nothing to keep."""
+        if not isinstance(rules, dict | list) and rules != self.initial:
+            raise forms.ValidationError('Rules begin with {"all": [ or {"any": [.')

@@ -13,7 +13,7 @@ from workflows.forms.blocks import BlockForm, row_named
 from workflows.forms.fields import INSERTS, long_field, text_field
 from workflows.forms.layout import Section
 from workflows.forms.place import as_dict, as_list, label_of
-from workflows.forms.request import as_typed
+from workflows.forms.request import as_before, as_typed
 from workflows.forms.response import VARIABLE
 from workflows.forms.rows import Column, Row, RowsField
 from workflows.forms.rules import DraftRulesField
@@ -183,7 +183,9 @@ class NotificationForm(BlockForm):
 
     def settings(self) -> dict[str, Any]:
         """{recipients, subject, message}, each where it is filled."""
-        found = {name: self.cleaned_data[name] for name in ("recipients", "subject", "message")}
+        found = {"recipients": self.cleaned_data["recipients"]}
+        for name in ("subject", "message"):
+            found[name] = as_before(self.place.settings.get(name), self.cleaned_data[name])
         return {name: value for name, value in found.items() if value}
 
 
@@ -195,6 +197,7 @@ class RecipientsField(TextListField):
 
 def _row(key: str, value: Any) -> Row:
     name = key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else ""
+    name = name if name == name.strip() else ""
     return {"field": VARIABLE if name else key, "variable": name, "value": as_typed(value)}
 
 

@@ -13,7 +13,7 @@ from workflows.forms.blocks import BlockForm
 from workflows.forms.fields import choice_field, long_field
 from workflows.forms.layout import Section
 from workflows.forms.place import as_list
-from workflows.forms.request import as_typed
+from workflows.forms.request import as_before, as_typed
 
 _DAYS, _HOURS, _UNTIL = "for_days", "for_hours", "until_field"
 _KINDS = (
@@ -122,7 +122,7 @@ class ApprovalForm(BlockForm):
         cleaned = self.cleaned_data
         found = {
             "approvers": cleaned["approvers"],
-            "message": cleaned["message"],
+            "message": as_before(self.place.settings.get("message"), cleaned["message"]),
             "deadline_days": _as_number(cleaned["deadline_days"]),
         }
         return {name: value for name, value in found.items() if value not in ("", [])}

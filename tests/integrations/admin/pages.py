@@ -44,7 +44,8 @@ class _Form(HTMLParser):
             if "checked" in given:
                 self.values.setdefault(name, []).append(given.get("value") or "on")
         elif kind not in {"submit", "button", "file"}:
-            self.values[name] = given.get("value") or ""
+            # An input holds one line: browsers take breaks out of it.
+            self.values[name] = "".join((given.get("value") or "").splitlines())
 
     def handle_data(self, data: str) -> None:
         if self._text:
@@ -54,6 +55,7 @@ class _Form(HTMLParser):
         if tag == "select":
             self._select = ""
         elif tag == "textarea":
+            self.values[self._text] = self.values[self._text].removeprefix("\n")
             self._text = ""
         elif tag == "form":
             self._inside = False
@@ -70,7 +72,13 @@ def read_form(answer: Any, form_id: str) -> dict[str, Any]:
 def save(client: Client, url: str, form_id: str, **changed: Any) -> Any:
     """Open a page, change some fields, send its form; follows no redirect."""
     values = {**read_form(client.get(url), form_id), **changed}
-    return client.post(url, {name: value for name, value in values.items() if value is not None})
+    sent = {name: _sent(value) for name, value in values.items() if value is not None}
+    return client.post(url, sent)
+
+
+def _sent(value: Any) -> Any:
+    """Browsers send two characters for each line break."""
+    return value.replace("\n", "\r\n") if isinstance(value, str) else value
 
 
 def messages_of(client: Client, answer: Any) -> list[str]:
