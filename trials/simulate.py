@@ -54,7 +54,8 @@ def _try(options: argparse.Namespace) -> list[Promise]:
         Promise("effects at vendors", found.effects, found.ledger),
         Promise("mails", found.mails, found.outbox),
         Promise("rows of people and accounts", found.records, found.rows),
-        Promise("every item ended", found.items, found.not_ended, {"approved": found.approved}),
+        Promise("who approved what by name (S-21)", found.approved.total(), found.approvals),
+        Promise("every item ended", found.items, found.not_ended),
     ]
 
 

@@ -92,7 +92,7 @@ def test_a_worker_is_told_to_end_only_in_calls_that_come_before_its_end() -> Non
 
 
 def test_a_preview_is_what_happens() -> None:
-    """G-09: four random worlds with all kinds of blocks; `python -m trials.simulate` tries 50."""
+    """G-09, S-21: four random worlds with all kinds of blocks; `python -m trials.simulate`: 50."""
     code, told = run_short("simulate")
 
     assert code == 0, told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ class Differences:
     ledger: list[str] = field(default_factory=list)
     outbox: list[str] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
+    approvals: list[str] = field(default_factory=list)
     not_ended: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     records: int = 0
@@ -43,7 +44,7 @@ class Differences:
     effects: int = 0
     mails: int = 0
     items: int = 0
-    approved: int = 0
+    approved: Counter[tuple[int, str]] = field(default_factory=Counter)  # (item, block)
 
     def approve(self, run_id: int, now: datetime) -> bool:
         """Approve what a run holds, as shown; whether there was something."""
@@ -53,7 +54,7 @@ class Differences:
         held = held_items(WorkflowRun.objects.get(pk=run_id))
         if held:
             approve([(one.id, one.hash) for one in held], by="boss", now=now)
-            self.approved += len(held)
+            self.approved.update((one.id, one.block) for one in held)
         return bool(held)
 
 
@@ -82,6 +83,7 @@ def compare(
         item = items.get(one.id)
         went = list(item.way.order_by("pk")) if item is not None else []
         _compare_way(f"{about}: {one.key}", one, went, item, found)
+    found.approvals += [f"{about}: {text}" for text in _wrong_approvals(items, found)]
     planned = [(one, block) for one in plan for block in one.way]
     _compare_log(company, about, planned, before[0], found)
     _compare_ledger(company, about, planned, before[1], found)
@@ -107,6 +109,15 @@ def _compare_way(
         found.calls += 1
         if shown.request != one.request:
             found.requests.append(f"{told}: {shown.key} showed {shown.request}, was {one.request}")
+
+
+def _wrong_approvals(items: Mapping[int, Any], found: Differences) -> Iterator[str]:
+    """Each step that somebody approved by name says so, and no other does (S-21)."""
+    for item in items.values():
+        for step in item.way.all():
+            wanted = "boss" if (item.pk, step.block) in found.approved else ""
+            if (step.approved_by, step.version_id) != (wanted, item.version_id):
+                yield f"{item.label}: {step.block} approved by {step.approved_by!r}, not {wanted!r}"
 
 
 def _calls(planned: Sequence[tuple[RecordPreview, BlockPreview]]) -> Iterator[BlockPreview]:

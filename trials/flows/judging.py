@@ -156,7 +156,15 @@ def _judge_audit(
     told: str,
     verdict: Verdict,
 ) -> None:
-    """Each effect has one row of the journal and one of the way, and the reverse (S-21)."""
+    """Each effect has one row of the journal and one of the way, and the reverse (S-21).
+
+    Each row of the way names the version that ran; nothing of it was approved by name.
+    """
+    verdict.audit += [
+        f"{told}: {row.block} by version {row.version_id}, approved by {row.approved_by!r}"
+        for row in way
+        if row.version_id != item.version_id or row.approved_by
+    ]
     ways = Counter(row.operation_id for row in way if row.operation_id is not None)
     for block, row in calls.items():
         if ways[row.pk] != 1:
