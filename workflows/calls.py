@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -59,7 +59,7 @@ class Call:
 
 
 def read_calls(definition: Definition, facts: Facts) -> list[Call]:
-    """Every call, in the order of the blocks; what cannot be called is left out. At most one query."""
+    """Every call, in the order of the blocks; what cannot be called is left out. One query."""
     names = {block.credentials for block in definition.blocks if block.credentials}
     rows = {row.name: row for row in Credentials.objects.filter(name__in=names)}
     calls = []

@@ -107,7 +107,10 @@ def _check_one(workflow: Workflow, version: WorkflowVersion, pk: int, now: datet
     if record is None:
         raise CannotStart(f'There is no such record in "{workflow}" any more.')
     begin = definition_of(version).begin
-    judge = judge_of(workflow, begin, now=now, zone=timezone.get_default_timezone())
+    try:
+        judge = judge_of(workflow, begin, now=now, zone=timezone.get_default_timezone())
+    except IntegrationsError as problem:
+        raise CannotStart(f"The rules of Begin cannot be read: {problem.message}") from None
     # Whoever starts it may not see every value: the rule is named, not what the record has.
     reasons = judge.why_not(record, shows=lambda _field: False)
     if reasons:

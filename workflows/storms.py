@@ -104,7 +104,7 @@ def _stormy_origins(workflow: Workflow, starts: Sequence[Start], now: datetime) 
     )
     events = Event.objects.filter(pk__in=held.order_by().values("event_id"))
     found = events.filter(workflow_run_id__in=origins).order_by()
-    return set(found.values_list("workflow_run_id", flat=True).distinct())
+    return {run_id or 0 for run_id in found.values_list("workflow_run_id", flat=True).distinct()}
 
 
 def _in_words(asked: int, before: int, limit: int) -> str:

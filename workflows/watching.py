@@ -85,7 +85,7 @@ def _empty(rows: QuerySet[Any], *columns: str) -> int:
     """Set columns of rows to NULL, some at a time; gives how many rows."""
     emptied = 0
     while ids := list(rows.values_list("pk", flat=True)[:_CHUNK]):
-        emptied += rows.model._base_manager.filter(pk__among=ids).update(**dict.fromkeys(columns))
+        emptied += rows.filter(pk__among=ids).update(**dict.fromkeys(columns))
     return emptied
 
 

@@ -10,7 +10,6 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations.errors import RuleInvalid
 from integrations.installation import pause_installation
 from integrations.models import Credentials
 from tests.makers import make_application, make_custom_field, make_person, make_saas_user
@@ -184,7 +183,7 @@ def test_an_old_rule_with_blanks_for_a_value_starts_nothing(records: str) -> Non
         assert (run.state, workflow.state) == ("failed", "paused")
         assert "blank" in run.error_message
     else:
-        with pytest.raises(RuleInvalid, match="blank"):
+        with pytest.raises(CannotStart, match="blank"):
             start(workflow, [person.pk])
         assert not WorkflowRun.objects.exists()
 
