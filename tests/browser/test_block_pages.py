@@ -160,6 +160,28 @@ def test_rows_are_added_and_the_preset_comes_back(
     assert page.locator("#id_request_params-0-name").input_value() == ""
 
 
+def test_a_value_of_two_lines_has_room_and_rows_are_added_behind_it(
+    page: Page, live_server: LiveServer
+) -> None:
+    note = {"key": "note", "kind": "update", "settings": {"set": {"title": "Line 1\nLine 2"}}}
+    workflow = make_workflow([note], active=False)
+    page.goto(url_of(live_server, workflow, "note/"))
+    page.locator("#id_name").fill("Note it")
+    page.get_by_role("button", name="Add a field").click()
+    page.locator("#id_set-2-field").select_option("country")
+    page.locator("#id_set-2-value").fill("Ireland")
+    _look(page, "lines")
+    page.get_by_role("button", name="Save and stay here").click()
+    page.get_by_text("is saved.").wait_for()
+
+    block = read_definition(latest_version(workflow)).find("note")
+    assert block is not None
+    assert (block.name, block.settings["set"]) == (
+        "Note it",
+        {"title": "Line 1\nLine 2", "country": "Ireland"},
+    )
+
+
 def _press_until(page: Page, label: str) -> None:
     """Press Tab until what has this name has the focus."""
     name = """() => {
