@@ -47,4 +47,6 @@ def test_what_is_lost_doubled_or_forbidden_is_found() -> None:
     total = told["promises"][-1]
     assert (code, total["tried"]) == (1, 3)
     # Whoever was removed is lost as well: the row that should be there is another one.
-    assert [total["figures"][kind] for kind in ("lost", "twice", "forbidden")] == [2, 1, 1], json.dumps(told, indent=1)
+    assert [total["figures"][kind] for kind in ("lost", "twice", "forbidden")] == [2, 1, 1], (
+        json.dumps(told, indent=1)
+    )

@@ -25,4 +25,6 @@ def test_no_lock_surfaces_and_no_write_is_lost() -> None:
     )
 
     told = json.loads(done.stdout.splitlines()[-1])
-    assert (done.returncode, [one["broken"] for one in told["promises"]]) == (0, [[]] * 4), json.dumps(told, indent=1)
+    assert (done.returncode, [one["broken"] for one in told["promises"]]) == (0, [[]] * 4), (
+        json.dumps(told, indent=1)
+    )

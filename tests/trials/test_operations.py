@@ -31,6 +31,8 @@ def test_no_call_is_lost_or_done_twice() -> None:
     assert done.returncode == 0, json.dumps(told, indent=1)
     *_others, unasked = told["promises"]
     assert set(unasked["figures"].values()) == {KINDS}, json.dumps(told, indent=1)
-    assert {"killed", "time-out before", "time-out after"} < set(unasked["figures"]), json.dumps(told, indent=1)
+    assert {"killed", "time-out before", "time-out after"} < set(unasked["figures"]), json.dumps(
+        told, indent=1
+    )
     stopped = [one["tried"] for one in told["promises"] if one["name"].startswith("stopped")]
     assert min(stopped, default=0) > 0 or connection.vendor == "sqlite", json.dumps(told, indent=1)
