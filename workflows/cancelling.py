@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from integrations.models import Operation
 from integrations.operations.unsent import leave_unsent
 from workflows.engine.finish import counts_of, refresh_runs
 from workflows.errors import CannotDecide
@@ -67,15 +68,18 @@ def hold_open(items: QuerySet[RunItem]) -> None:
 
 
 def _cancel(items: QuerySet[RunItem], by: str, now: datetime) -> int:
-    """Raise the fence of what is open, so that nobody moves it on. Four queries.
+    """Raise the fence of what is open, so that nobody moves it on. Up to five queries.
 
-    An item that is worked on does not name its call yet, so calls are found by their keys.
+    An item that is worked on does not name its call yet, so calls are found by their keys; one that
+    a person asked for again, and that an item waits for, by its id.
     """
     is_open = items.filter(state__in=RunItem.OPEN_STATES).select_for_update().order_by("pk")
-    found = list(is_open.values_list("pk", "block", "retry"))
-    ids = [pk for pk, _block, _retry in found]
+    found = list(is_open.values_list("pk", "block", "retry", "operation_id"))
+    ids = [pk for pk, *_rest in found]
+    named = {call for *_rest, call in found if call is not None}
+    repeats = Operation.objects.filter(pk__among=list(named), retry__gt=0) if named else ()
     leave_unsent(
-        [operation_key(*one) for one in found],
+        [*(operation_key(*one[:3]) for one in found), *(call.key for call in repeats)],
         code="cancelled",
         note=f"It was not sent: {by} stopped the workflow that asked for it.",
         now=now,

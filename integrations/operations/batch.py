@@ -71,7 +71,8 @@ def perform_many(
     ordered = sorted(rows.values(), key=lambda row: row.pk)
     sending = Sending(preset, client, clock)
     for chunk in _chunks([row for row in ordered if is_plain(row, preset, clock())], client):
-        sending.send_all(chunk)
+        # The chunks before it may have taken minutes: what is old by now is looked at once more.
+        sending.send_all([row for row in chunk if is_plain(row, preset, clock())])
     _carry_on_rest(ordered, clock)
     return [rows[fitting_key(one.key)] for one in asked]
 

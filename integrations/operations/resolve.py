@@ -13,6 +13,7 @@ from integrations.errors import CannotResolve
 from integrations.models import Operation
 from integrations.operations.repeats import repeated_key
 from integrations.operations.rows import State, release
+from integrations.operations.unsent import TAKEN_BACK
 
 RESOLVE = "integrations.resolve_operation"
 _OPEN = (State.UNKNOWN, State.ASKS)
@@ -61,6 +62,11 @@ def ask_again(operation_id: int, *, by: User, now: datetime) -> Operation:
         if row.state not in _AGAIN:
             raise CannotResolve(
                 f"Operation {row.pk} cannot be tried again: {row.get_state_display()}."
+            )
+        if row.code == TAKEN_BACK:
+            raise CannotResolve(
+                f"Operation {row.pk} was never sent: whoever asked for it asks anew. If it does "
+                "not, retry its record."
             )
         if row.state in _OPEN:
             row = settle(row.pk, done=False, by=by, now=now)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import Error
 
@@ -35,10 +35,18 @@ MOST_SENT = 5
 _PREPARED_LASTS = timedelta(minutes=1)
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 SEVERAL = "several"
-STILL_WANTED: list[Callable[[Operation, datetime], bool]] = []
-"""Whoever plans calls says here whether one that waited is still wanted (M-23)."""
 ADOPTED = "No answer had said so, but a look-up shows it: it went through."
 _EARLIER = " An earlier try of the same call may have gone through; look at the vendor."
+
+
+class IsWanted(Protocol):
+    """Says of a call that waited whether it is wanted; old ones are looked at once more."""
+
+    def __call__(self, call: Operation, now: datetime, *, is_old: bool) -> bool: ...
+
+
+STILL_WANTED: list[IsWanted] = []
+"""Whoever plans calls says here whether one that waited is still wanted (M-23)."""
 
 
 @dataclass(frozen=True)
@@ -196,9 +204,8 @@ def _is_spared(claim: Claim, row: Operation, opened: Opened, clock: Clock) -> bo
 def _is_unwanted(claim: Claim, row: Operation, clock: Clock) -> bool:
     """Whether nobody would plan it now; then whoever planned it asks anew, and finds out why."""
     now = clock()
-    if row.tries or not is_prepared_long_ago(row, now):
-        return False
-    if all(is_wanted(row, now) for is_wanted in STILL_WANTED):
+    is_old = is_prepared_long_ago(row, now)
+    if row.tries or all(is_wanted(row, now, is_old=is_old) for is_wanted in STILL_WANTED):
         return False
     claim.end(
         State.REFUSED,

@@ -14,6 +14,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from integrations.models import Operation
 from integrations.operations.resolve import RESOLVE
 from integrations.operations.send import LOOK_AFTER
+from integrations.operations.unsent import TAKEN_BACK
 from integrations.registry import vendors
 from integrations.show import moment
 from people.masking import mask
@@ -73,7 +74,9 @@ def offered(row: Operation, user: User | AnonymousUser) -> list[Saying]:
     return [
         one
         for one in SAYINGS.values()
-        if row.state in one.states and all(map(user.has_perm, one.permissions))
+        if row.state in one.states
+        and row.code != TAKEN_BACK
+        and all(map(user.has_perm, one.permissions))
     ]
 
 

@@ -556,6 +556,23 @@ def test_m_26_a_record_waits_for_the_call_that_somebody_asked_for_again_in_its_p
     assert goto.effects() == ["mail.welcome"]
 
 
+def test_m_26_who_cancels_a_record_also_stops_the_call_that_was_asked_for_again(
+    goto: Desk,
+) -> None:
+    item = unanswered(goto, count=1)
+    again = ask_again(Operation.objects.get().pk, by=make_user("boss"), now=timezone.now())
+    wake_waiting(timezone.now())
+    go()
+
+    cancel_items([item.pk], by="ann")
+    while advance_operation(timezone.now() + timedelta(seconds=1)):
+        pass
+
+    again.refresh_from_db()
+    assert (again.state, again.code) == ("refused", "cancelled")
+    assert goto.effects() == []
+
+
 def test_m_26_while_a_call_that_was_asked_for_again_is_open_nothing_is_retried(
     goto: Desk,
 ) -> None:

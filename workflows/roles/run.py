@@ -96,9 +96,9 @@ class _Batch:
         needed = {external_id_of(item) for item in self._step.items if not held.waits(item)}
         asked = [key for key in missing if key in needed]
         if asked:
-            looked_up = self._reader.look_up(asked, control=listed.control, today=self._today)
-            told |= looked_up if listed.whole else _without_proofs(looked_up, listed)
-        return self._tell(replace(teller, looked_up=frozenset(asked)), told, held)
+            told |= self._reader.look_up(asked, control=listed.control, today=self._today)
+        teller = replace(teller, looked_up=frozenset(asked))
+        return self._tell(teller, told, held, None if listed.whole else _broken(listed))
 
     def _too_many(self, missing: Sequence[str], listed: Listed) -> _Held:
         """What is held before anybody is looked up, run by run (M-11, M-15). Three queries."""
@@ -119,7 +119,13 @@ class _Batch:
         }
         return _Held(gone, because)
 
-    def _tell(self, teller: Teller, told: Mapping[str, Told], held: _Held) -> list[Outcome]:
+    def _tell(
+        self,
+        teller: Teller,
+        told: Mapping[str, Told],
+        held: _Held,
+        broken: BrokenAnswer | None = None,
+    ) -> list[Outcome]:
         owner, nobody = self._owner(told.values())
         outcomes = []
         for item in self._step.items:
@@ -127,11 +133,20 @@ class _Batch:
                 outcomes.append(teller.held_unproven(item, held.because[item.run_id]))
                 continue
             one = told[external_id_of(item)]
-            if nobody is not None and one.is_proof and item.record.status != DEACTIVATED:
+            removes = one.is_proof and item.record.status != DEACTIVATED
+            if broken is not None and self._is_in_doubt(one, removes=removes):
+                outcomes.append(teller.unread(item, broken))
+            elif nobody is not None and removes:
                 outcomes.append(teller.unread(item, nobody))
             else:
                 outcomes.append(teller.of(item, one, owner=owner))
         return outcomes
+
+    def _is_in_doubt(self, one: Told, *, removes: bool) -> bool:
+        """Whether something would follow from being absent in a listing that broke off (M-11)."""
+        if self._opened.load.lookup is None:
+            return one.reading is not None and not one.reading.found
+        return removes and self._opened.by_absence
 
     def _owner(self, told: Iterable[Told]) -> tuple[str | None, VendorError | None]:
         """Whose the credentials are, where somebody may be removed (M-15). One call then.
@@ -146,16 +161,13 @@ class _Batch:
             return None, problem
 
 
-def _without_proofs(told: Mapping[str, Told], listed: Listed) -> dict[str, Told]:
+def _broken(listed: Listed) -> BrokenAnswer:
     """Of a listing that broke off nobody is missing, so nobody's removal is proven (M-11)."""
     why = f" {listed.problem.message}" if listed.problem is not None else ""
-    problem = BrokenAnswer(
+    return BrokenAnswer(
         "listing_broken",
         f"The listing did not end as it should, so that nobody counts as missing.{why}",
     )
-    return {
-        key: Told(one.at, problem=problem) if one.is_proof else one for key, one in told.items()
-    }
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from integrations.errors import OverLimit
 from integrations.installation import pause_installation, resume_installation
 from integrations.models import Credentials, Operation
+from integrations.operations import send
 from integrations.operations.advance import advance_one
 from integrations.operations.batch import Asked, perform_many
 from integrations.operations.mapped import Maps
@@ -23,7 +25,7 @@ from integrations.presets.call import PresetCall
 from integrations.registry import get_preset, get_vendor
 from tests.makers import make_application, make_saas_user
 
-from .calls import Desk, at_once
+from .calls import BEGIN, Desk, at_once
 
 State = Operation.State
 OF_ENDS = 5  # statements that write down some ends, at most
@@ -46,8 +48,7 @@ def perform_all(desk: Desk, calls: Sequence[Asked | PresetCall], **more: Any) ->
             preset=get_preset(preset_id)[1],
             client=client,
             started_by="ann",
-            clock=desk.clock,
-            **more,
+            **{"clock": desk.clock, **more},
         )
 
 
@@ -75,6 +76,34 @@ def test_each_call_is_made_once_and_its_row_says_what_was_answered(shared_desk: 
 
 def refreshed(row: Operation) -> Operation:
     return Operation.objects.get(pk=row.pk)
+
+
+def test_m_23_what_is_old_when_its_turn_comes_is_asked_for_once_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calls before it took minutes; a call that is not wanted any more is not sent."""
+    asked: list[str] = []
+
+    def is_wanted(call: Operation, now: datetime, *, is_old: bool) -> bool:
+        asked.append(call.record)
+        assert is_old == (now - call.created_at >= timedelta(minutes=1))
+        return call.record != "new17@acme.example"
+
+    monkeypatch.setattr(send, "STILL_WANTED", [is_wanted])
+    began = time.monotonic()
+    desk.credentials.overrides = {"rate.per_second": 2}
+    desk.credentials.save()
+    # A second at the vendor is ten here, so that the second chunk comes late.
+    rows = perform_all(
+        desk,
+        [desk.create(f"new{number}@acme.example") for number in range(18)],
+        clock=lambda: BEGIN + 10 * timedelta(seconds=time.monotonic() - began),
+    )
+
+    assert 0 < len(asked) < 18
+    assert {row.state for row in rows[:17]} == {State.DONE}
+    assert (rows[17].state, rows[17].code) == (State.REFUSED, "taken_back")
+    assert len(desk.effects()) == 17
 
 
 def test_the_same_keys_again_give_the_same_rows(shared_desk: Desk) -> None:

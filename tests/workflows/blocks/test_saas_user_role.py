@@ -526,6 +526,23 @@ def test_m_11_nobody_is_taken_for_gone_after_a_listing_that_broke_off(
     assert (gone.status, gone.not_found_at) == ("active", None)
 
 
+@pytest.mark.parametrize("ticks", [{}, {"deactivate_user": True}])
+def test_after_a_listing_that_broke_off_not_found_is_an_answer_where_nobody_would_be_removed(
+    open_office: Callable[..., Office], ticks: dict[str, bool]
+):
+    office = open_office("betterworks", people=60)
+    gone = office.join()
+    office.remove(gone)
+    if ticks:
+        SaaSUser.objects.filter(pk=gone.pk).update(status="deactivated")
+    office.sandbox.faults.add("repeat_page", vendor="betterworks", page=2)
+
+    outcomes = office.read(office.users(), **ticks)
+
+    assert {one.exit for one in outcomes} == {"success"}
+    assert [one.code for one in outcomes if one.found is False] == ["not_found"]
+
+
 def test_it_waits_five_times_longer_each_time_and_then_fails(open_office: Open):
     office = open_office("betterworks")
     user = office.join()

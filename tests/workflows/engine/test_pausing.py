@@ -6,11 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db.models import F
 from django.utils import timezone
 
+from integrations.errors import CannotResolve
 from integrations.models import Notification, Operation
 from integrations.models.pace import Pace
 from integrations.operations.advance import advance_one as advance_operation
+from integrations.operations.resolve import ask_again
+from integrations.operations.words import offered
 from people.models import Person
 from tests.integrations.presets.desk import Desk
 from tests.makers import make_person
@@ -177,3 +182,54 @@ def test_m_23_a_call_that_waited_for_the_vendor_is_judged_again_before_it_is_sen
     item.refresh_from_db()
     done = (item.state, betterworks.effects())
     assert done == (("no_longer", []) if changes else ("done", ["user.create"]))
+
+
+@pytest.mark.parametrize("minutes", [0, 240])
+@pytest.mark.parametrize("what", ["cancelled", "paused"])
+def test_c_09_a_call_that_came_back_unsent_after_its_record_was_stopped_is_not_sent(
+    betterworks: Desk, what: str, minutes: int
+) -> None:
+    """It was on its way when somebody stopped it, and the vendor asked for patience (M-26)."""
+    away = {"status": 429, "retry_after": 5 + 60 * minutes, "count": 1}
+    betterworks.sandbox.faults.add("status", vendor="betterworks", **away)
+    workflow = calls(betterworks)
+    item = make_item(make_run(workflow), betterworks.person(email="ann@acme.example"))
+    advance_one(timezone.now() + timedelta(seconds=1))
+    # As both do it, while the call is being sent and nothing of it can be taken back.
+    if what == "cancelled":
+        RunItem.objects.update(state="cancelled", fence=F("fence") + 1)
+    else:
+        Workflow.objects.update(state="paused")
+
+    Pace.objects.all().delete()
+    later = timezone.now() + timedelta(seconds=20, minutes=minutes)
+    while advance_operation(later) or wake_waiting(later) or advance_one(later):
+        pass
+    stopped = betterworks.effects()
+    Workflow.objects.update(state="active")
+    while advance_operation(later) or wake_waiting(later) or advance_one(later):
+        pass
+
+    item.refresh_from_db()
+    assert stopped == []
+    assert Operation.objects.earliest("pk").code == "taken_back"
+    after = (item.state, betterworks.effects())
+    assert after == (("cancelled", []) if what == "cancelled" else ("done", ["user.create"]))
+
+
+def test_m_26_what_was_taken_back_is_asked_for_by_its_record_only(betterworks: Desk) -> None:
+    """Else a person and the record would have it sent, each once."""
+    betterworks.sandbox.faults.add("status", vendor="betterworks", status=429, count=1)
+    workflow, boss = calls(betterworks), User.objects.create_superuser("boss")
+    make_item(make_run(workflow), betterworks.person(email="ann@acme.example"))
+    advance_one(timezone.now() + timedelta(seconds=1))
+    pause(workflow, by="ann")
+    call = Operation.objects.get()
+
+    with pytest.raises(CannotResolve, match="asks anew"):
+        ask_again(call.pk, by=boss, now=timezone.now())
+    Workflow.objects.update(state="active")
+    go()
+
+    assert offered(call, boss) == []
+    assert betterworks.effects() == ["user.create"]
