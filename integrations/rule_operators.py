@@ -193,7 +193,12 @@ def _not(make_positive: Callable[[str, Any], Check]) -> Callable[[str, Any], Che
 
 
 def _is_empty(_type: str, _value: Any) -> Check:
-    return lambda found, _context: found is None or found in ("", [], {})
+    """Nothing, or nothing but blanks."""
+
+    def check(found: Any, _context: "Context") -> bool:
+        return not found.strip() if isinstance(found, str) else found is None or found in ([], {})
+
+    return check
 
 
 def _within(type_: str, before: int, after: int) -> Check:

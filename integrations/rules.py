@@ -1,7 +1,7 @@
 """Filters and criteria: rows of field, operator, value, nested by `all` and `any`, compiled once.
 
-Text is compared without regard to case. A blank value (absent, None, "") is empty; it fails every
-operator but `is_empty` and the negative ones (`not_equals`, `not_contains`, `not_in`, ...).
+Text is compared without regard to case. A blank value (absent, None, "", blanks alone) is empty;
+it fails every operator but `is_empty` and the negative ones (`not_equals`, `not_in`, ...).
 """
 
 from collections.abc import Callable, Mapping

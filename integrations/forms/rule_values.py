@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
-from io import StringIO
 from typing import Any
 
 from integrations.errors import TransformFailed
@@ -18,6 +16,10 @@ LONGEST = 100_000
 _LISTS = frozenset({"in", "not_in"})
 _NUMBERS_OF_DAYS = frozenset({"within_last_days", "within_next_days", "older_than_days"})
 _IN_QUOTES = re.compile(r'^$|^[\s"]|\s$|[,\r\n]')
+# A text in quotes, or one without; blanks of every kind around either do not count.
+_ITEM = re.compile(
+    r'[^\S\r\n]*(?:"([^"]*(?:""[^"]*)*)"[^\S\r\n]*|([^"\s,][^,\r\n]*)?)(?:[,\r\n]|\Z)'
+)
 
 
 def shown_value(rule: Mapping[str, Any]) -> str:
@@ -68,11 +70,15 @@ def _item(value: Any) -> str:
 
 
 def _items(text: str) -> list[str]:
-    lines = csv.reader(StringIO(text, newline=""), skipinitialspace=True, strict=True)
-    try:
-        return [item.strip() for line in lines for item in line if item.strip()]
-    except csv.Error:
-        raise ValueRefused(
-            "holds a quote that does not end an item; an item that holds a comma is written as "
-            '"Research, Development"'
-        ) from None
+    found, at = [], 0
+    while at < len(text):
+        item = _ITEM.match(text, at)
+        if item is None:
+            raise ValueRefused(
+                "holds a quote that does not end an item; an item that holds a comma is written as "
+                '"Research, Development"'
+            )
+        quoted, plain = item.groups()
+        found.append(quoted.replace('""', '"') if quoted else plain or "")
+        at = item.end()
+    return [one.strip() for one in found if one.strip()]

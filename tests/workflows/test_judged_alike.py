@@ -88,6 +88,7 @@ def people(custom: list[CustomField]) -> list[Person]:
         make_person(status="deactivated", custom={**values_of("person", 1), "shared": None}),
         make_person(email="ann@STRASSE.example", title="Straße", first_name="", last_name=""),
         make_person(email="", username="K1", first_name="", last_name="", full_name=""),
+        make_person(username=" ", title="\u00a0", custom={"shared": " "}),
     ]
 
 
@@ -102,6 +103,7 @@ def accounts(people: list[Person]) -> list[SaaSUser]:
         make_saas_user(aha, person=people[4], email="", custom=values_of("saas_user", 1)),
         make_saas_user(aha, person=people[3], email="Ann@STRASSE.example"),
         make_saas_user(other, person=people[0]),
+        make_saas_user(aha, person=people[5], custom={"shared": "\u00a0"}),
     ]
     make_role(rows[0], "Owner", scope_id="1", scope="One")
     make_role(rows[0], "Owner", scope_id="2", scope="Two")
