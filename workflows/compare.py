@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.filters import as_text
 from workflows.definition import BEGIN, END, BlockPart, Definition
 
 _WORDS = {
@@ -125,16 +126,14 @@ def in_words(path: tuple[str, ...], value: Any) -> str:
     """A value as people read it; what has parts of its own is shown as JSON."""
     if path[0] == "exits" and value in (END, ""):
         return "End" if value else "nowhere"
-    if isinstance(value, bool):
-        text = "yes" if value else "no"
-    elif value is None:
+    if value is None:
         text = "nothing"
     elif isinstance(value, list) and all(isinstance(part, str | int) for part in value):
-        text = ", ".join(str(part) for part in value)
+        text = ", ".join(map(as_text, value))
     elif isinstance(value, Mapping | list):
         text = json.dumps(value, ensure_ascii=False, indent=2)
     else:
-        text = str(value)
+        text = as_text(value)
     return text
 
 

@@ -48,7 +48,7 @@ def test_differences_are_told_by_block_and_field():
 
     assert told(definition_of(ROLE, TELL), definition_of(changed, TELL, records="all")) == [
         ("Begin", "Records", "changed", "active", "all"),
-        ("Read roles", "Deactivate user", "changed", "yes", "no"),
+        ("Read roles", "Deactivate user", "changed", "true", "false"),
         ("Read roles", "Inputs, subdomain", "changed", "mycompany", "other"),
         ("Read roles", "On failure, go to", "changed", "tell", "End"),
     ]
