@@ -46,12 +46,12 @@ def input_field(one: PresetInput, given: Any, *, is_given: bool) -> forms.Field:
 def given_by(one: PresetInput, typed: Any, before: Any, *, was_given: bool) -> tuple[bool, Any]:
     """Whether the block says something of its own about an input, and what.
 
-    What equals the preset's default is not kept, so that the block follows the preset.
+    What is sent as it was shown stays exactly what it is. Else, what equals the preset's default is
+    not kept, so that the block follows the preset.
     """
     value = _value_of(one, typed)
-    same = as_text(value) == as_text(before) if was_given else False
-    if same and type(before) is not type(value) and not isinstance(before, list | dict):
-        value = before  # a number in a file stays one
+    if was_given and value == _value_of(one, _sent(one, before)):
+        return True, before
     empty = value in ("", []) if one.default is None else _as_default(value) == one.default
     if empty:
         return False, None
@@ -95,6 +95,18 @@ def _value_of(one: PresetInput, typed: Any) -> Any:
     return str(typed or "") if one.type == "long_text" else str(typed or "").strip()
 
 
+def _sent(one: PresetInput, before: Any) -> Any:
+    """What a browser sends for a stored value that nobody touched."""
+    if one.type == "switch":
+        return _switch_shown(before)
+    if one.type == "list":
+        return _lines(as_list(before))
+    if one.type == "choices":
+        ticked = [str(word) for word in as_list(before)]
+        return [word for word in _words(one, ticked) if word in ticked]
+    return as_typed(before)
+
+
 def _as_default(value: Any) -> str:
     """A value in the words in which manifests write defaults."""
     if isinstance(value, list):
@@ -110,23 +122,35 @@ def _switch_shown(shown: Any) -> str:
 
 
 def _choices_field(one: PresetInput, given: list[Any], named: dict[str, Any]) -> forms.Field:
-    more = [str(word) for word in given if str(word) not in one.choices]
+    ticked = [str(word) for word in given]
     return forms.MultipleChoiceField(
-        choices=[*((w, w) for w in one.choices), *((w, f"{w} (not known)") for w in more)],
-        initial=[str(word) for word in given],
+        choices=[
+            (word, word if word in one.choices else f"{word} (not known)")
+            for word in _words(one, ticked)
+        ],
+        initial=ticked,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         **named,
     )
 
 
+def _words(one: PresetInput, ticked: list[str]) -> list[str]:
+    """The choices in the order in which they are shown: those of the vendor first."""
+    return list(dict.fromkeys([*one.choices, *ticked]))
+
+
 def _list_field(given: list[Any], named: dict[str, Any]) -> forms.Field:
     return forms.CharField(
         required=False,
-        initial="\n".join(as_typed(value) for value in given),
+        initial=_lines(given),
         widget=UnfoldAdminTextareaWidget(attrs={**INSERTS, "rows": 3}),
         **named,
     )
+
+
+def _lines(given: list[Any]) -> str:
+    return "\n".join(as_typed(value) for value in given)
 
 
 def _help(one: PresetInput) -> str:

@@ -125,7 +125,7 @@ class ApprovalForm(BlockForm):
             "message": as_before(self.place.settings.get("message"), cleaned["message"]),
             "deadline_days": _as_number(cleaned["deadline_days"]),
         }
-        return {name: value for name, value in found.items() if value not in ("", [])}
+        return {name: value for name, value in found.items() if value not in (None, "", [])}
 
 
 class ApproversField(TextListField):

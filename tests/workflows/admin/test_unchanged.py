@@ -136,6 +136,25 @@ def test_an_item_with_a_comma_is_shown_and_typed_in_quotes(admin_page: Client) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ('IT,\t"Research, Development"', ["IT", "Research, Development"]),
+        ('IT ,\u00a0 "Research, Development"\t, HR', ["IT", "Research, Development", "HR"]),
+        ('\t"a,\t""b"""\r\n\t"c\nd" ', ['a,\t"b"', "c\nd"]),
+        (',, a ,"",\t,b"c" d,', ["a", 'b"c" d']),
+    ],
+)
+def test_blanks_around_the_items_of_a_list_do_not_count(
+    admin_page: Client, typed: str, kept: list[str]
+) -> None:
+    workflow = draft("condition", {"rules": {"all": [rule(["x"], "in")]}})
+
+    save(admin_page, url_of(workflow), FORM, **{"rules-0-value": typed})
+
+    assert saved(workflow).settings["rules"]["all"][0]["value"] == kept
+
+
 def test_a_rule_on_a_hidden_field_forbids_no_save_of_whoever_left_it(editor_page: Client) -> None:
     """M-36: the editor changes something else, and not even the type of what they cannot see."""
     make_custom_field("Salary", visible_to_hr=False)
@@ -155,6 +174,7 @@ def test_a_rule_on_a_hidden_field_forbids_no_save_of_whoever_left_it(editor_page
         ("x" * 100_001, "Value: has 100,001 characters; at most 100,000 are kept"),
         ("a\x00b", "Value: holds the character NUL; remove it"),
         ('IT, "Research, Development', "Value: holds a quote that does not end an item"),
+        ('IT,\t"Research" and, HR', "Value: holds a quote that does not end an item"),
     ],
 )
 def test_a_value_that_cannot_be_kept_is_refused_at_its_row(
@@ -239,7 +259,11 @@ CALL = {"preset": "aha.update_user_details", "credentials": "Aha production"}
             {"recipients": ["it@example.com"], "subject": "Hi", "message": f"\n{LINES}\n"},
         ),
         ("notification", {"recipients": ["it@example.com"], "subject": LINES, "message": "a\r\nb"}),
+        ("notification", {"recipients": ["it@example.com"]}),
+        ("notification", {}),
         ("approval", {"approvers": ["it-admin"], "message": f"{LINES}\r\n"}),
+        ("approval", {"approvers": ["it-admin"]}),
+        ("approval", {}),
     ],
 )
 def test_settings_that_are_saved_as_shown_stay_as_they_are(
@@ -249,6 +273,51 @@ def test_settings_that_are_saved_as_shown_stay_as_they_are(
     workflow = draft(kind, settings, **(CALL if kind == "api" else {}))
 
     assert_nothing_changes(admin_page, workflow, url_of(workflow), FORM)
+
+
+@pytest.mark.parametrize(
+    ("preset", "inputs"),
+    [
+        ("aha.update_user_details", {"enabled": "yes", "administrator": "OFF"}),
+        ("aha.update_user_details", {"enabled": True, "administrator": " {{ variables.x }} "}),
+        ("aha.update_user_details", {"first_name": " x ", "last_name": 5}),
+        ("aha.update_user_details", {"first_name": "", "last_name": None, "enabled": ""}),
+        ("aha.update_user_details", {"first_name": ["a", 1], "last_name": {"b": [True]}}),
+        ("goto.add_users", {"license_keys": [11, 12]}),
+        ("goto.add_users", {"license_keys": "{{ variables.groups }}"}),
+        ("goto.add_users", {"license_keys": "11, 12", "email_text": "a\r\nb\r\n"}),
+        ("goto.add_users", {"license_keys": [" 11 ", "", "1\n2", {"a": 1}]}),
+        ("goto.add_users", {"license_keys": [], "admin_roles": [], "email_text": " x "}),
+        ("goto.add_users", {"admin_roles": "{{ variables.groups }}"}),
+        ("goto.add_users", {"admin_roles": ["RUN_REPORTS", "GONE", "SUPER_USER", "GONE", 7]}),
+        ("goto.add_users", {"email": "{{ email }}", "suppress_email": False}),
+        ("goto.update_user", {"locale": " xx_XX ", "time_zone": " Europe/London", "email": True}),
+    ],
+)
+def test_inputs_that_are_saved_as_shown_stay_as_they_are(
+    admin_page: Client, preset: str, inputs: dict[str, Any]
+) -> None:
+    """GT-23: files and older presets may hold them in other words than a form sends."""
+    make_credentials("Aha production")
+    make_credentials("GoTo", vendor="goto")
+    credentials = "GoTo" if preset.startswith("goto") else "Aha production"
+    settings = {"inputs": inputs}
+    workflow = draft("api", settings, preset=preset, credentials=credentials)
+
+    assert_nothing_changes(admin_page, workflow, url_of(workflow), FORM)
+
+
+def test_a_list_that_was_given_as_numbers_is_typed_anew(admin_page: Client) -> None:
+    make_credentials("GoTo", vendor="goto")
+    call = {"preset": "goto.add_users", "credentials": "GoTo"}
+    inputs = {"license_keys": [11, 12], "admin_roles": ["RUN_REPORTS"], "email": "a@example.com"}
+    workflow = draft("api", {"inputs": inputs}, **call)
+
+    typed = {"input_license_keys": "11\n13", "input_email": "{{ email }}"}
+    save(admin_page, url_of(workflow), FORM, **typed)
+
+    kept = {"license_keys": ["11", "13"], "admin_roles": ["RUN_REPORTS"]}
+    assert saved(workflow).settings["inputs"] == kept
 
 
 def test_a_name_is_changed_and_a_value_of_two_lines_stays(admin_page: Client) -> None:
