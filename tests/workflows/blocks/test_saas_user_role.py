@@ -528,7 +528,7 @@ def test_m_11_nobody_is_taken_for_gone_after_a_listing_that_broke_off(
 
 @pytest.mark.parametrize("ticks", [{}, {"deactivate_user": True}])
 def test_after_a_listing_that_broke_off_not_found_is_an_answer_where_nobody_would_be_removed(
-    open_office: Callable[..., Office], ticks: dict[str, bool]
+    open_office: Callable[..., Office], ticks: dict[str, Any]
 ):
     office = open_office("betterworks", people=60)
     gone = office.join()
